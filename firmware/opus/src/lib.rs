@@ -1,0 +1,1 @@
+//! libopus' fixed-point decoder for the receiver, on a chip and on a host.

@@ -1,0 +1,1 @@
+//! Simulated receivers: the real receiver core over real sockets, with faults to order.

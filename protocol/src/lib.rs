@@ -1,0 +1,1 @@
+//! The words of Loa on the wire, shared by server and firmware.

@@ -1,0 +1,1 @@
+//! The Loa server: schedules and streams broadcasts to loudspeakers.

@@ -1,0 +1,3 @@
+//! The `loa` program.
+
+fn main() {}
