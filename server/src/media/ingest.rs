@@ -1,0 +1,175 @@
+//! One upload to one programme. Here: limits, the order of the stages, and that the programme appears under its name
+//! only when it is whole and on the disk.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use loa_protocol::SAMPLE_RATE;
+use symphonia::core::codecs::audio::AudioCodecId;
+use symphonia::core::codecs::audio::well_known as codec;
+use symphonia::core::formats::FormatId;
+use symphonia::core::formats::well_known as container;
+
+use super::decode::Source;
+use super::resample::Resampler;
+use super::{IngestError, encode};
+
+/// What an upload may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Largest file, in bytes.
+    pub bytes: u64,
+    /// Longest playing time: what bounds a file that unpacks to far more than it weighs.
+    pub duration: Duration,
+}
+
+/// How programmes are encoded.
+#[derive(Debug, Clone, Copy)]
+pub struct Encoding {
+    /// Bits per second, on average (variable bit rate).
+    pub bitrate: u32,
+    /// Milliseconds in a packet: 10, 20, 40, 60, 80, 100 or 120 (RFC 6716 §2.1.4).
+    pub packet_ms: u32,
+}
+
+impl Encoding {
+    /// Samples in a packet at 48 kHz.
+    pub fn packet_samples(&self) -> usize {
+        (SAMPLE_RATE / 1000 * self.packet_ms) as usize
+    }
+}
+
+impl Default for Encoding {
+    fn default() -> Self {
+        Self { bitrate: 32_000, packet_ms: 60 }
+    }
+}
+
+/// What an uploaded file was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named as the world names it")]
+pub enum Format {
+    Mp3,
+    Aac,
+    Flac,
+    Wav,
+    Vorbis,
+    Opus,
+    /// Another codec that symphonia decodes, such as ALAC.
+    Other,
+}
+
+impl Format {
+    /// The name shown to people and kept in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mp3 => "mp3",
+            Self::Aac => "aac",
+            Self::Flac => "flac",
+            Self::Wav => "wav",
+            Self::Vorbis => "vorbis",
+            Self::Opus => "opus",
+            Self::Other => "other",
+        }
+    }
+
+    pub(super) fn of(codec: AudioCodecId, container: FormatId) -> Self {
+        match codec {
+            codec::CODEC_ID_MP1 | codec::CODEC_ID_MP2 | codec::CODEC_ID_MP3 => Self::Mp3,
+            codec::CODEC_ID_AAC => Self::Aac,
+            codec::CODEC_ID_FLAC => Self::Flac,
+            codec::CODEC_ID_VORBIS => Self::Vorbis,
+            _ if container == container::FORMAT_ID_WAVE => Self::Wav,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A programme that was made, and the file that it was made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Ingested {
+    /// What the upload was.
+    pub format: Format,
+    /// Sample rate of the upload, in hertz.
+    pub source_rate: u32,
+    /// Channels of the upload.
+    pub source_channels: usize,
+    /// Samples of the programme at 48 kHz: `round(n × 48000 / rate)` for `n` samples in the upload.
+    pub samples: u64,
+    /// Opus packets in the programme.
+    pub packets: u64,
+    /// Samples in each packet.
+    pub packet_samples: u32,
+    /// Decoded samples to drop before the first of the sound (RFC 7845 §4.2).
+    pub pre_skip: u16,
+    /// Size of the programme, in bytes.
+    pub bytes: u64,
+}
+
+impl Ingested {
+    /// Playing time.
+    pub fn duration(&self) -> Duration {
+        Duration::from_secs_f64(self.samples as f64 / f64::from(SAMPLE_RATE))
+    }
+}
+
+/// Makes the programme `destination` (Ogg Opus, mono) of the file `upload`; blocking, one core for about 20 s per hour
+/// of sound. `destination` exists afterwards if and only if this returns `Ok`, whole and synced to the disk; a file of
+/// that name is replaced.
+pub fn ingest(upload: &Path, destination: &Path, encoding: Encoding, limits: Limits) -> Result<Ingested, IngestError> {
+    if std::fs::metadata(upload)?.len() > limits.bytes {
+        return Err(IngestError::TooLarge { limit: limits.bytes });
+    }
+    let mut source = Source::open(upload)?;
+    let directory = destination.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut half = tempfile::NamedTempFile::new_in(directory)?;
+
+    let mut writer = encode::Writer::new(BufWriter::new(half.as_file_mut()), encoding)?;
+    sound_of(&mut source, limits, |mono| writer.push(mono))?;
+    let (mut output, written) = writer.finish()?;
+    output.flush()?;
+    drop(output);
+
+    half.as_file().sync_all()?;
+    let bytes = half.as_file().metadata()?.len();
+    half.persist(destination).map_err(|error| error.error)?;
+    File::open(directory)?.sync_all()?;
+    Ok(Ingested {
+        format: source.format(),
+        source_rate: source.rate(),
+        source_channels: source.channels(),
+        samples: written.samples,
+        packets: written.packets,
+        packet_samples: encoding.packet_samples() as u32,
+        pre_skip: written.pre_skip,
+        bytes,
+    })
+}
+
+/// Gives the sound of `source`, mono at 48 kHz, to `sink` from front to back.
+pub(super) fn sound_of(
+    source: &mut Source,
+    limits: Limits,
+    mut sink: impl FnMut(&[f32]) -> Result<(), IngestError>,
+) -> Result<(), IngestError> {
+    let mut resampler = Resampler::new(source.rate())?;
+    let most = (limits.duration.as_secs_f64() * f64::from(SAMPLE_RATE)) as u64;
+    let (mut native, mut wide, mut total) = (Vec::new(), Vec::new(), 0u64);
+    while source.read(&mut native)? {
+        wide.clear();
+        resampler.push(&native, &mut wide);
+        total += wide.len() as u64;
+        if total > most {
+            return Err(IngestError::TooLong { limit: limits.duration });
+        }
+        sink(&wide)?;
+    }
+    wide.clear();
+    resampler.finish(&mut wide);
+    if total + wide.len() as u64 == 0 {
+        return Err(IngestError::Damaged("there is no sound in it".into()));
+    }
+    sink(&wide)
+}
