@@ -110,11 +110,20 @@ impl Decoded {
         }
         // MP3 is trimmed here, since the decoder cuts at the promised length what was glued on behind it.
         let options = AudioDecoderOptions::default().gapless(!mpeg);
-        let mut decoder = symphonia::default::get_codecs().make_audio_decoder(&codec, &options).map_err(refused)?;
-        let track = format.default_track(TrackType::Audio).ok_or(IngestError::NoAudioTrack)?.clone();
+        let mut decoder = symphonia::default::get_codecs()
+            .make_audio_decoder(&codec, &options)
+            .map_err(refused)?;
+        let track = format
+            .default_track(TrackType::Audio)
+            .ok_or(IngestError::NoAudioTrack)?
+            .clone();
 
         let isomp4 = format.format_info().format == FORMAT_ID_ISOMP4;
-        let layout = if isomp4 { mp4_edit::layout(path)? } else { mp4_edit::Layout::default() };
+        let layout = if isomp4 {
+            mp4_edit::layout(path)?
+        } else {
+            mp4_edit::Layout::default()
+        };
         if let (Some(present), Some(base), Some(ticks)) = (layout.present, track.time_base, track.duration) {
             // Symphonia reads nothing of media data that is not all there.
             let promised = ticks.get() as f64 / f64::from(base.denom.get());
@@ -198,7 +207,9 @@ impl Decoded {
             match self.decoder.decode(&packet) {
                 Ok(audio) => {
                     if audio.spec().rate() != self.rate || audio.num_planes() != self.weights.len() {
-                        return Err(IngestError::Unsupported("rate or channels change within the file".into()));
+                        return Err(IngestError::Unsupported(
+                            "rate or channels change within the file".into(),
+                        ));
                     }
                     self.damage_run = 0;
                     let mut planes = Vec::new();
@@ -245,7 +256,11 @@ struct Trim {
 
 impl Trim {
     fn new(skip: usize, padding: usize) -> Self {
-        Self { skip, padding, ..Self::default() }
+        Self {
+            skip,
+            padding,
+            ..Self::default()
+        }
     }
 
     fn until(self, samples: Option<u64>) -> Self {
@@ -272,18 +287,18 @@ fn probe(source: Box<dyn MediaSource>) -> Result<Box<dyn FormatReader>, IngestEr
     let stream = MediaSourceStream::new(source, Default::default());
     // Pictures in tags are read past, never kept.
     let meta = MetadataOptions::default().limit_visual_bytes(Limit::Maximum(0));
-    symphonia::default::get_probe().probe(&Hint::new(), stream, FormatOptions::default(), meta).map_err(|error| {
-        match error {
+    symphonia::default::get_probe()
+        .probe(&Hint::new(), stream, FormatOptions::default(), meta)
+        .map_err(|error| match error {
             Error::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => error.into(),
             _ => IngestError::NotAudio,
-        }
-    })
+        })
 }
 
-fn codec_of(
-    format: &dyn FormatReader,
-) -> Result<symphonia::core::codecs::audio::AudioCodecParameters, IngestError> {
-    let track = format.default_track(TrackType::Audio).ok_or(IngestError::NoAudioTrack)?;
+fn codec_of(format: &dyn FormatReader) -> Result<symphonia::core::codecs::audio::AudioCodecParameters, IngestError> {
+    let track = format
+        .default_track(TrackType::Audio)
+        .ok_or(IngestError::NoAudioTrack)?;
     track
         .codec_params
         .as_ref()

@@ -53,7 +53,11 @@ mod tests {
 
     #[test]
     fn every_layout_sums_to_one() {
-        for layout in [layouts::CHANNEL_LAYOUT_MONO, layouts::CHANNEL_LAYOUT_STEREO, layouts::CHANNEL_LAYOUT_5P1] {
+        for layout in [
+            layouts::CHANNEL_LAYOUT_MONO,
+            layouts::CHANNEL_LAYOUT_STEREO,
+            layouts::CHANNEL_LAYOUT_5P1,
+        ] {
             assert!((weights(&layout).iter().sum::<f32>() - 1.0).abs() < 1e-6);
         }
         for count in 1..=8 {

@@ -79,7 +79,10 @@ impl<W: Write> Writer<W> {
     /// Takes more sound: full scale is ±1, beyond it is clipped.
     pub(super) fn push(&mut self, mono: &[f32]) -> Result<(), IngestError> {
         self.samples += mono.len() as u64;
-        self.pending.extend(mono.iter().map(|sample| (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16));
+        self.pending.extend(
+            mono.iter()
+                .map(|sample| (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16),
+        );
         self.encode_whole()
     }
 
@@ -91,9 +94,14 @@ impl<W: Write> Writer<W> {
         self.pending.resize(self.pending.len() + wanted, 0);
         self.encode_whole()?;
         if let Some(last) = self.held.take() {
-            self.ogg.write_packet(last, SERIAL, PacketWriteEndInfo::EndStream, whole)?;
+            self.ogg
+                .write_packet(last, SERIAL, PacketWriteEndInfo::EndStream, whole)?;
         }
-        let written = Written { packets: self.packets, samples: self.samples, pre_skip: self.pre_skip };
+        let written = Written {
+            packets: self.packets,
+            samples: self.samples,
+            pre_skip: self.pre_skip,
+        };
         Ok((self.ogg.into_inner(), written))
     }
 
@@ -109,7 +117,11 @@ impl<W: Write> Writer<W> {
                 if end {
                     self.page_start = granule;
                 }
-                let info = if end { PacketWriteEndInfo::EndPage } else { PacketWriteEndInfo::NormalPacket };
+                let info = if end {
+                    PacketWriteEndInfo::EndPage
+                } else {
+                    PacketWriteEndInfo::NormalPacket
+                };
                 self.ogg.write_packet(previous, SERIAL, info, granule)?;
             }
             self.packets += 1;

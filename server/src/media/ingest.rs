@@ -43,7 +43,10 @@ impl Encoding {
 
 impl Default for Encoding {
     fn default() -> Self {
-        Self { bitrate: 32_000, packet_ms: 60 }
+        Self {
+            bitrate: 32_000,
+            packet_ms: 60,
+        }
     }
 }
 
@@ -123,7 +126,10 @@ pub fn ingest(upload: &Path, destination: &Path, encoding: Encoding, limits: Lim
         return Err(IngestError::TooLarge { limit: limits.bytes });
     }
     let mut source = Source::open(upload)?;
-    let directory = destination.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = destination
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut half = tempfile::NamedTempFile::new_in(directory)?;
 
     let mut writer = encode::Writer::new(BufWriter::new(half.as_file_mut()), encoding)?;

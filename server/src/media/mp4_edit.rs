@@ -22,7 +22,14 @@ pub(super) struct Layout {
 pub(super) fn layout(path: &Path) -> std::io::Result<Layout> {
     let mut file = BufReader::new(File::open(path)?);
     let end = file.seek(SeekFrom::End(0))?;
-    let mut walk = Walk { file, left: MAX_BOXES, sound: false, start: None, layout: Layout::default(), found: false };
+    let mut walk = Walk {
+        file,
+        left: MAX_BOXES,
+        sound: false,
+        start: None,
+        layout: Layout::default(),
+        found: false,
+    };
     walk.boxes(0, end)?;
     Ok(walk.layout)
 }
@@ -50,7 +57,9 @@ impl<R: Read + Seek> Walk<R> {
                 1 => (self.u64()?, at + 16),
                 size => (u64::from(size), at + 8),
             };
-            let Some(next) = at.checked_add(size).filter(|next| *next >= body) else { return Ok(()) };
+            let Some(next) = at.checked_add(size).filter(|next| *next >= body) else {
+                return Ok(());
+            };
             if next > end {
                 if &kind == b"mdat" {
                     self.layout.present = Some((end - body) as f64 / (next - body) as f64);

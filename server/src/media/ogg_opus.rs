@@ -34,7 +34,14 @@ impl OpusFile {
         let mut packets = PacketReader::new(BufReader::new(File::open(path)?));
         let head = packets.read_packet().map_err(refused)?.ok_or(IngestError::NotAudio)?;
         let serial = head.stream_serial();
-        let Head { channels, pre_skip, gain, streams, coupled, mapping } = Head::parse(&head.data)?;
+        let Head {
+            channels,
+            pre_skip,
+            gain,
+            streams,
+            coupled,
+            mapping,
+        } = Head::parse(&head.data)?;
         // The comment header: who it is by does not matter here.
         packets.read_packet().map_err(refused)?;
         let decoder = opus::MSDecoder::new(loa_protocol::SAMPLE_RATE, streams, coupled, &mapping)
@@ -85,7 +92,12 @@ impl OpusFile {
             };
             let frames = self.interleaved[..samples * self.weights.len()].chunks_exact(self.weights.len());
             mono.extend(frames.map(|frame| {
-                frame.iter().zip(&self.weights).map(|(sample, weight)| sample * weight).sum::<f32>() * self.gain
+                frame
+                    .iter()
+                    .zip(&self.weights)
+                    .map(|(sample, weight)| sample * weight)
+                    .sum::<f32>()
+                    * self.gain
             }));
             self.position += samples as u64;
             if packet.last_in_stream() {
@@ -129,7 +141,11 @@ impl Head {
                 (*streams, *coupled, mapping[..usize::from(channels)].to_vec())
             }
             (1, 1..=8, _) | (0, ..) => return Err(damaged()),
-            _ => return Err(IngestError::Unsupported(format!("Opus channel mapping family {family}"))),
+            _ => {
+                return Err(IngestError::Unsupported(format!(
+                    "Opus channel mapping family {family}"
+                )));
+            }
         };
         Ok(Self {
             channels: usize::from(channels),

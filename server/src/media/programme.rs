@@ -65,7 +65,9 @@ impl Programme {
                 return Err(OpenError::Damaged("packets of different durations"));
             }
             programme.bytes.extend_from_slice(&packet.data);
-            programme.ends.push(u32::try_from(programme.bytes.len()).map_err(|_| OpenError::Damaged("over 4 GB"))?);
+            programme
+                .ends
+                .push(u32::try_from(programme.bytes.len()).map_err(|_| OpenError::Damaged("over 4 GB"))?);
             if packet.last_in_stream() {
                 whole = Some(packet.absgp_page());
             }
@@ -85,6 +87,12 @@ impl Programme {
         let end = *self.ends.get(index)? as usize;
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
         Some(&self.bytes[start..end])
+    }
+
+    /// Bytes in the packets before `index`.
+    pub fn bytes_before(&self, index: u64) -> u64 {
+        let last = usize::try_from(index).unwrap_or(usize::MAX).min(self.ends.len());
+        last.checked_sub(1).map_or(0, |last| u64::from(self.ends[last]))
     }
 
     /// How many packets there are.

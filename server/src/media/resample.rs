@@ -44,9 +44,19 @@ impl Resampler {
                 .map_err(|error| IngestError::Unsupported(error.to_string()))?;
             let block_out = vec![0.0; fft.output_frames_max()];
             let delay = fft.output_delay();
-            Some(Filter { fft, pending: Vec::new(), block_out, delay })
+            Some(Filter {
+                fft,
+                pending: Vec::new(),
+                block_out,
+                delay,
+            })
         };
-        Ok(Self { filter, rate, taken: 0, given: 0 })
+        Ok(Self {
+            filter,
+            rate,
+            taken: 0,
+            given: 0,
+        })
     }
 
     /// Appends to `output` what `input` makes available.
@@ -71,7 +81,9 @@ impl Resampler {
         let before = output.len();
         while self.given + ((output.len() - before) as u64) < whole {
             let block = filter.fft.input_frames_next();
-            filter.pending.resize(filter.pending.len().max(1).next_multiple_of(block), 0.0);
+            filter
+                .pending
+                .resize(filter.pending.len().max(1).next_multiple_of(block), 0.0);
             filter.run(output);
         }
         // What is over: the drained block is whole, the sound is not.
@@ -116,7 +128,9 @@ mod tests {
 
     fn tone(rate: u32, seconds: f64) -> Vec<f32> {
         let n = (f64::from(rate) * seconds) as usize;
-        (0..n).map(|i| (std::f64::consts::TAU * 440.0 * i as f64 / f64::from(rate)).sin() as f32 * 0.5).collect()
+        (0..n)
+            .map(|i| (std::f64::consts::TAU * 440.0 * i as f64 / f64::from(rate)).sin() as f32 * 0.5)
+            .collect()
     }
 
     /// Signal to noise, in decibels, of `got` against an ideal 440 Hz tone at 48 kHz; both ends left out, where a
@@ -134,7 +148,9 @@ mod tests {
 
     #[test]
     fn keeps_length_and_position_at_every_rate() {
-        for rate in [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000, 37_123] {
+        for rate in [
+            8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000, 37_123,
+        ] {
             let input = tone(rate, 1.2345);
             for chunk in [1, 577, 4096, input.len()] {
                 if chunk == 1 && rate != 44_100 {

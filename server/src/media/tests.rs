@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use super::*;
 
-const LIMITS: Limits = Limits { bytes: 100 << 20, duration: Duration::from_secs(7200) };
+const LIMITS: Limits = Limits {
+    bytes: 100 << 20,
+    duration: Duration::from_secs(7200),
+};
 
 struct Bench {
     folder: tempfile::TempDir,
@@ -15,7 +18,9 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -27,7 +32,11 @@ impl Bench {
         let path = self.path(name);
         let sweep = format!("aevalsrc=0.4*sin(2*PI*(200+150*t)*t):s={rate}:d={seconds}");
         let channels = channels.to_string();
-        run("ffmpeg", &["-f", "lavfi", "-i", &sweep, "-ac", &channels, "-c:a", "pcm_s16le"], &path);
+        run(
+            "ffmpeg",
+            &["-f", "lavfi", "-i", &sweep, "-ac", &channels, "-c:a", "pcm_s16le"],
+            &path,
+        );
         path
     }
 
@@ -46,7 +55,20 @@ impl Bench {
     fn decode_by_ffmpeg(&self) -> Vec<f32> {
         let raw = self.path("out.f32");
         let from = self.path("out.opus");
-        run("ffmpeg", &["-c:a", "libopus", "-i", from.to_str().expect("UTF-8"), "-f", "f32le", "-ac", "1"], &raw);
+        run(
+            "ffmpeg",
+            &[
+                "-c:a",
+                "libopus",
+                "-i",
+                from.to_str().expect("UTF-8"),
+                "-f",
+                "f32le",
+                "-ac",
+                "1",
+            ],
+            &raw,
+        );
         floats(&raw)
     }
 
@@ -74,20 +96,31 @@ fn run(program: &str, arguments: &[&str], output: &Path) {
     if program == "ffmpeg" {
         command.args(["-nostdin", "-y", "-loglevel", "error"]);
     }
-    let status = command.args(arguments).arg(output).status().expect("the program is installed");
+    let status = command
+        .args(arguments)
+        .arg(output)
+        .status()
+        .expect("the program is installed");
     assert!(status.success(), "{program} {arguments:?}");
 }
 
 fn floats(path: &Path) -> Vec<f32> {
     let bytes = std::fs::read(path).expect("the file just written");
-    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    bytes
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect()
 }
 
 /// Signal to noise in decibels of `got` against `want`.
 fn snr(got: &[f32], want: &[f32]) -> f64 {
     assert_eq!(got.len(), want.len());
     let signal: f64 = want.iter().map(|sample| f64::from(*sample).powi(2)).sum();
-    let noise: f64 = got.iter().zip(want).map(|(got, want)| f64::from(got - want).powi(2)).sum();
+    let noise: f64 = got
+        .iter()
+        .zip(want)
+        .map(|(got, want)| f64::from(got - want).powi(2))
+        .sum();
     10.0 * (signal / noise.max(1e-20)).log10()
 }
 
@@ -95,9 +128,14 @@ fn snr(got: &[f32], want: &[f32]) -> f64 {
 fn lag(got: &[f32], want: &[f32]) -> i64 {
     let middle = want.len() / 4..want.len() / 4 + 24_000.min(want.len() / 2);
     let score = |lag: i64| -> f64 {
-        middle.clone().map(|i| f64::from(want[i]) * f64::from(got[(i as i64 + lag) as usize])).sum()
+        middle
+            .clone()
+            .map(|i| f64::from(want[i]) * f64::from(got[(i as i64 + lag) as usize]))
+            .sum()
     };
-    (-200..=200).max_by(|a, b| score(*a).total_cmp(&score(*b))).expect("401 candidates")
+    (-200..=200)
+        .max_by(|a, b| score(*a).total_cmp(&score(*b)))
+        .expect("401 candidates")
 }
 
 fn expected(frames: u64, rate: u32) -> u64 {
@@ -107,7 +145,9 @@ fn expected(frames: u64, rate: u32) -> u64 {
 #[test]
 fn lossless_formats_keep_every_sample_at_every_rate() {
     let bench = Bench::new();
-    for rate in [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000] {
+    for rate in [
+        8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000,
+    ] {
         for channels in [1, 2] {
             let wav = bench.wav("in.wav", rate, channels, 2.345);
             let bytes = std::fs::read(&wav).expect("just made");
@@ -134,7 +174,11 @@ fn lossy_formats_are_trimmed_to_what_was_encoded() {
             ("in.mp3", &["-c:a", "libmp3lame", "-b:a", "128k"][..], Format::Mp3),
             ("vbr.mp3", &["-c:a", "libmp3lame", "-q:a", "4"], Format::Mp3),
             ("in.m4a", &["-c:a", "aac", "-b:a", "128k"], Format::Aac),
-            ("fast.m4a", &["-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart"], Format::Aac),
+            (
+                "fast.m4a",
+                &["-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart"],
+                Format::Aac,
+            ),
             ("in.ogg", &["-c:a", "libvorbis", "-q:a", "4"], Format::Vorbis),
             ("in.opus", &["-c:a", "libopus", "-b:a", "64k"], Format::Opus),
         ] {
@@ -145,9 +189,26 @@ fn lossy_formats_are_trimmed_to_what_was_encoded() {
             let made = bench.ingest(&file).expect(name);
             assert_eq!(made.format, format, "{name}");
             let want = expected(frames, rate);
-            assert!(made.samples.abs_diff(want) <= 1, "{name} at {rate}: {} for {want}", made.samples);
+            assert!(
+                made.samples.abs_diff(want) <= 1,
+                "{name} at {rate}: {} for {want}",
+                made.samples
+            );
             let raw = bench.path("ref.f32");
-            run("ffmpeg", &["-i", file.to_str().expect("UTF-8"), "-af", "pan=mono|c0=0.5*c0+0.5*c1", "-f", "f32le", "-ar", "48000"], &raw);
+            run(
+                "ffmpeg",
+                &[
+                    "-i",
+                    file.to_str().expect("UTF-8"),
+                    "-af",
+                    "pan=mono|c0=0.5*c0+0.5*c1",
+                    "-f",
+                    "f32le",
+                    "-ar",
+                    "48000",
+                ],
+                &raw,
+            );
             let reference = floats(&raw);
             let mut pcm = Vec::new();
             let mut source = decode::Source::open(&file).expect(name);
@@ -164,7 +225,10 @@ fn lossy_formats_are_trimmed_to_what_was_encoded() {
             assert!(snr > least, "{name} at {rate}: {snr:.1} dB");
             let played = bench.decode_by_programme();
             let lag = lag(&played, &pcm);
-            assert!(lag.abs() <= 5, "{name} at {rate} lags by {lag}: libopus' own filters lead by a few samples");
+            assert!(
+                lag.abs() <= 5,
+                "{name} at {rate} lags by {lag}: libopus' own filters lead by a few samples"
+            );
         }
     }
 }
@@ -174,13 +238,40 @@ fn tags_pictures_and_surround_are_taken() {
     let bench = Bench::new();
     let wav = bench.wav("in.wav", 44_100, 2, 2.0);
     let picture = bench.path("cover.png");
-    run("ffmpeg", &["-f", "lavfi", "-i", "testsrc=size=1200x1200:duration=1:rate=1", "-frames:v", "1"], &picture);
+    run(
+        "ffmpeg",
+        &[
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc=size=1200x1200:duration=1:rate=1",
+            "-frames:v",
+            "1",
+        ],
+        &picture,
+    );
     let tagged = bench.convert(
         &wav,
         "tagged.mp3",
         &[
-            "-i", picture.to_str().expect("UTF-8"), "-map", "0:a", "-map", "1:v", "-c:a", "libmp3lame", "-c:v", "copy",
-            "-id3v2_version", "3", "-metadata", "title=Thông báo", "-metadata", "artist=Đài truyền thanh", "-write_id3v1", "1",
+            "-i",
+            picture.to_str().expect("UTF-8"),
+            "-map",
+            "0:a",
+            "-map",
+            "1:v",
+            "-c:a",
+            "libmp3lame",
+            "-c:v",
+            "copy",
+            "-id3v2_version",
+            "3",
+            "-metadata",
+            "title=Thông báo",
+            "-metadata",
+            "artist=Đài truyền thanh",
+            "-write_id3v1",
+            "1",
         ],
     );
     assert_eq!(bench.ingest(&tagged).expect("a tagged file").samples, 96_000);
@@ -208,10 +299,19 @@ fn the_programme_is_what_other_players_hear() {
     let snr = snr(&ours, &theirs);
     assert!(snr >= 60.0, "fixed against floating point: {snr:.1} dB");
 
-    let report = Command::new("opusinfo").arg(bench.path("out.opus")).output().expect("opusinfo is installed");
+    let report = Command::new("opusinfo")
+        .arg(bench.path("out.opus"))
+        .output()
+        .expect("opusinfo is installed");
     let report = String::from_utf8_lossy(&report.stdout).into_owned() + &String::from_utf8_lossy(&report.stderr);
-    assert!(!report.to_lowercase().contains("warning") && !report.contains("ERROR"), "{report}");
-    assert!(report.contains("Pre-skip") && report.contains("Logical stream 1 ended"), "{report}");
+    assert!(
+        !report.to_lowercase().contains("warning") && !report.contains("ERROR"),
+        "{report}"
+    );
+    assert!(
+        report.contains("Pre-skip") && report.contains("Logical stream 1 ended"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -219,7 +319,10 @@ fn every_packet_duration_is_written_and_read() {
     let bench = Bench::new();
     let wav = bench.wav("in.wav", 48_000, 1, 1.0);
     for packet_ms in [20, 40, 60, 120] {
-        let encoding = Encoding { packet_ms, ..Encoding::default() };
+        let encoding = Encoding {
+            packet_ms,
+            ..Encoding::default()
+        };
         let made = ingest(&wav, &bench.path("out.opus"), encoding, LIMITS).expect("a good file");
         assert_eq!((made.samples, made.packet_samples), (48_000, 48 * packet_ms));
         assert_eq!(bench.decode_by_programme().len(), 48_000);
@@ -237,16 +340,36 @@ fn what_is_not_sound_is_refused_and_leaves_nothing() {
     };
     let text = "Đây không phải là nhạc.\n".repeat(9000);
     assert!(matches!(bench.ingest(&file("empty.mp3", b"")), Err(IngestError::Empty)));
-    assert!(matches!(bench.ingest(&file("text.mp3", text.as_bytes())), Err(IngestError::NotAudio)));
-    assert!(matches!(bench.ingest(&file("short.mp3", b"x")), Err(IngestError::NotAudio)));
-    let noise: Vec<u8> = (0u32..300_000).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    assert!(matches!(bench.ingest(&file("noise.mp3", &noise)), Err(IngestError::NotAudio | IngestError::Damaged(_))));
+    assert!(matches!(
+        bench.ingest(&file("text.mp3", text.as_bytes())),
+        Err(IngestError::NotAudio)
+    ));
+    assert!(matches!(
+        bench.ingest(&file("short.mp3", b"x")),
+        Err(IngestError::NotAudio)
+    ));
+    let noise: Vec<u8> = (0u32..300_000)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    assert!(matches!(
+        bench.ingest(&file("noise.mp3", &noise)),
+        Err(IngestError::NotAudio | IngestError::Damaged(_))
+    ));
     let picture = bench.path("film.mp4");
     run("ffmpeg", &["-f", "lavfi", "-i", "testsrc=duration=1"], &picture);
     let film = bench.ingest(&picture);
-    assert!(matches!(film, Err(IngestError::NoAudioTrack | IngestError::NotAudio | IngestError::Unsupported(_))), "{film:?}");
+    assert!(
+        matches!(
+            film,
+            Err(IngestError::NoAudioTrack | IngestError::NotAudio | IngestError::Unsupported(_))
+        ),
+        "{film:?}"
+    );
     assert!(!bench.path("out.opus").exists());
-    let left: Vec<_> = std::fs::read_dir(bench.folder.path()).expect("the folder").flatten().collect();
+    let left: Vec<_> = std::fs::read_dir(bench.folder.path())
+        .expect("the folder")
+        .flatten()
+        .collect();
     assert_eq!(left.len(), 5, "nothing half-made is left: {left:?}");
 }
 
@@ -272,11 +395,19 @@ fn a_file_cut_short_says_how_much_is_missing() {
         }
     }
     // Without a Xing header nothing is promised: what is there is taken.
-    let bare = bench.convert(&wav, "bare.mp3", &["-c:a", "libmp3lame", "-b:a", "128k", "-write_xing", "0"]);
+    let bare = bench.convert(
+        &wav,
+        "bare.mp3",
+        &["-c:a", "libmp3lame", "-b:a", "128k", "-write_xing", "0"],
+    );
     let whole = std::fs::read(&bare).expect("just made");
     std::fs::write(&bare, &whole[..whole.len() / 2]).expect("a writable folder");
     let made = bench.ingest(&bare).expect("half an MP3 without a promise");
-    assert!((made.duration().as_secs_f64() - 5.0).abs() < 0.1, "{:?}", made.duration());
+    assert!(
+        (made.duration().as_secs_f64() - 5.0).abs() < 0.1,
+        "{:?}",
+        made.duration()
+    );
 }
 
 #[test]
@@ -289,11 +420,18 @@ fn limits_hold_for_bytes_and_for_playing_time() {
 
     // An hour of silence weighs kilobytes: taken where the limit allows it, refused in passing where not.
     let hour = bench.path("hour.flac");
-    run("ffmpeg", &["-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "3600"], &hour);
+    run(
+        "ffmpeg",
+        &["-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "3600"],
+        &hour,
+    );
     assert!(std::fs::metadata(&hour).expect("just made").len() < 1_000_000);
     assert_eq!(bench.ingest(&hour).expect("a silent hour").samples, 3600 * 48_000);
     std::fs::remove_file(bench.path("out.opus")).expect("just made");
-    let limits = Limits { duration: Duration::from_secs(600), ..LIMITS };
+    let limits = Limits {
+        duration: Duration::from_secs(600),
+        ..LIMITS
+    };
     let refused = ingest(&hour, &bench.path("out.opus"), Encoding::default(), limits);
     assert!(matches!(refused, Err(IngestError::TooLong { .. })));
     assert!(!bench.path("out.opus").exists());
@@ -303,7 +441,18 @@ fn limits_hold_for_bytes_and_for_playing_time() {
 fn an_hour_is_taken_whole_in_flat_memory() {
     let bench = Bench::new();
     let hour = bench.path("hour.mp3");
-    run("ffmpeg", &["-f", "lavfi", "-i", "sine=frequency=440:duration=3600:sample_rate=16000", "-b:a", "32k"], &hour);
+    run(
+        "ffmpeg",
+        &[
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=frequency=440:duration=3600:sample_rate=16000",
+            "-b:a",
+            "32k",
+        ],
+        &hour,
+    );
     let before = resident_kib();
     let made = bench.ingest(&hour).expect("an hour");
     let grown = peak_kib().saturating_sub(before);
@@ -322,6 +471,69 @@ fn peak_kib() -> u64 {
 
 fn status_kib(key: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find(|line| line.starts_with(key)).expect("a line of that key");
-    line.split_whitespace().nth(1).and_then(|value| value.parse().ok()).expect("a number of KiB")
+    let line = status
+        .lines()
+        .find(|line| line.starts_with(key))
+        .expect("a line of that key");
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|value| value.parse().ok())
+        .expect("a number of KiB")
+}
+
+#[test]
+fn two_files_glued_together_are_taken_whole() {
+    let bench = Bench::new();
+    let wav = bench.wav("in.wav", 44_100, 1, 2.0);
+    let one = bench.convert(&wav, "one.mp3", &["-c:a", "libmp3lame"]);
+    let once = std::fs::read(&one).expect("just made");
+    std::fs::write(&one, [once.clone(), once].concat()).expect("a writable folder");
+    let made = bench.ingest(&one).expect("two MP3 files in one");
+    // The seam keeps the second one's delay, which only its own header told.
+    assert!(
+        (4.0..4.2).contains(&made.duration().as_secs_f64()),
+        "{:?}",
+        made.duration()
+    );
+}
+
+/// Whatever happened to a file on its way: an error or a programme, never a panic, and never sound without end.
+#[test]
+fn damaged_files_neither_panic_nor_grow() {
+    let bench = Bench::new();
+    let wav = bench.wav("in.wav", 16_000, 2, 0.7);
+    let mut state = 0x2545_F491_4F6C_DD1Du64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for name in ["x.mp3", "x.m4a", "x.flac", "x.wav", "x.ogg", "x.opus"] {
+        let whole = std::fs::read(bench.convert(&wav, name, &[])).expect("just made");
+        for round in 0..60 {
+            let mut bytes = whole.clone();
+            for _ in 0..1 + round % 20 {
+                // Headers are where parsers trust.
+                let reach = if random() % 2 == 0 {
+                    bytes.len().min(600)
+                } else {
+                    bytes.len()
+                };
+                let at = random() as usize % reach;
+                bytes[at] = random() as u8;
+            }
+            bytes.truncate(bytes.len() - (random() as usize % 3) * bytes.len() / 4);
+            let file = bench.path("damaged");
+            std::fs::write(&file, &bytes).expect("a writable folder");
+            let limits = Limits {
+                duration: Duration::from_secs(60),
+                ..LIMITS
+            };
+            let outcome = ingest(&file, &bench.path("out.opus"), Encoding::default(), limits);
+            if let Ok(made) = outcome {
+                assert!(made.duration() <= limits.duration, "{name} {round}");
+            }
+        }
+    }
 }
