@@ -1,1 +1,2 @@
 //! The Loa server: schedules and streams broadcasts to loudspeakers.
+pub mod media;

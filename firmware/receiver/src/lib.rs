@@ -1,1 +1,187 @@
 //! The behaviour of a Loa receiver as a state machine without input or output of its own.
+//!
+//! Here: [`Receiver`], which is given packets and the time, and gives back packets, sound and orders to hardware; it reads no
+//! clock, opens no socket and allocates nothing, so that the same code runs on every board, in the simulator and in tests on
+//! a virtual clock. Not here: sockets, MQTT and TLS (a board's shell), the codec (`loa-opus`, behind [`Decoder`]), the words on
+//! the wire (`loa-protocol`).
+//!
+//! A shell does three things for ever: it gives what happens to [`Receiver::handle`], carries out what
+//! [`Receiver::poll`] gives until that is `None`, and gives [`Input::Timer`] when [`Receiver::next_wakeup`] has come.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+pub use loa_protocol::enrolment::Enrolment;
+use loa_protocol::topic;
+
+/// Local time: microseconds since an arbitrary instant, such as boot. Never goes back, knows nothing of the date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Micros(pub u64);
+
+/// Turns packets into sound.
+pub trait Decoder {
+    /// Decodes `packet` into `pcm` (48 kHz, mono) and returns how many samples it holds. Without a packet, conceals all of `pcm`; with `fec`, fills all
+    /// of `pcm`, which is what was lost before `packet`, from what `packet` carries of it.
+    ///
+    /// # Errors
+    /// [`DecodeError`]; the decoder can go on with the next packet.
+    fn decode(&mut self, packet: Option<&[u8]>, fec: bool, pcm: &mut [i16]) -> Result<usize, DecodeError>;
+
+    /// Forgets what it heard: another stream, or another place in it, follows.
+    fn reset(&mut self);
+}
+
+/// A packet that is none, or does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecodeError;
+
+/// What happens to a receiver.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The MQTT session (see [`Session`]) stands: nothing is subscribed to yet.
+    MqttUp,
+    /// The MQTT session has ended.
+    MqttDown,
+    /// A message came over MQTT.
+    Mqtt {
+        /// Its topic.
+        topic: &'a str,
+        /// Its payload; decrypted in place if it is a tunnelled datagram.
+        payload: &'a mut [u8],
+    },
+    /// A datagram came from the server's media socket; decrypted in place.
+    Datagram(&'a mut [u8]),
+    /// [`Receiver::next_wakeup`] has come, or anything else makes it worth looking at the time.
+    Timer,
+}
+
+/// What is to be done for a receiver.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// Subscribe to this topic, QoS 1.
+    Subscribe(topic::Text),
+    /// Publish a message over MQTT; dropped if the session has ended.
+    Publish {
+        /// The topic.
+        topic: topic::Text,
+        /// The payload, at most [`loa_protocol::MAX_MESSAGE`] bytes.
+        payload: &'a [u8],
+        /// QoS 1 instead of 0.
+        at_least_once: bool,
+        /// The broker keeps it.
+        retain: bool,
+    },
+    /// Send a datagram to the server's media socket.
+    Datagram(&'a [u8]),
+    /// Let these samples (48 kHz, mono) sound, the first of them at `at`. Stretches come in order and do not overlap; between
+    /// them is silence.
+    Sound {
+        /// When, in local time; a few tens of milliseconds ahead ([`LEAD`]).
+        at: Micros,
+        /// At most 120 ms.
+        pcm: &'a [i16],
+    },
+    /// Switch the amplifier on (and unmute it) or off. Off until said otherwise.
+    Amplifier(bool),
+    /// Show the technician how it is.
+    Status(Status),
+    /// Start afresh.
+    Reboot,
+}
+
+/// How far ahead of its sounding sound is decoded and handed out, in microseconds: what a board's output needs to be filled.
+pub const LEAD: u64 = 40_000;
+
+/// What the status LED shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Status {
+    /// No MQTT session.
+    #[default]
+    Enrolled,
+    /// An MQTT session, but nobody has answered hello yet: the clock is not set.
+    Connected,
+    /// Ready: hello is answered, presence announced.
+    Ready,
+    /// A broadcast sounds.
+    Streaming,
+    /// A broadcast has just ended, its receipt is on the way.
+    Draining,
+}
+
+/// How to open the MQTT session: the shell does, and knows nothing else of the protocol.
+#[derive(Debug, Clone)]
+pub struct Session<'a> {
+    /// Host name or address of the broker.
+    pub host: &'a str,
+    /// Its TCP port.
+    pub port: u16,
+    /// With it the line is TLS 1.3, and the broker proves to be `host` to this authority (DER).
+    pub ca: Option<&'a [u8]>,
+    /// Client identifier and user name.
+    pub name: heapless::String<32>,
+    /// Password.
+    pub password: [u8; 64],
+    /// Topic of the last will; its payload is [`topic::ABSENT`], QoS 1, retained.
+    pub will: topic::Text,
+    /// Host name or address of the server's media socket.
+    pub media_host: &'a str,
+    /// Its UDP port.
+    pub media_port: u16,
+}
+
+/// What the receiver is built as: told in telemetry.
+#[derive(Debug, Clone, Copy)]
+pub struct Build {
+    /// Version of the firmware.
+    pub firmware: &'static str,
+    /// Kind of board.
+    pub board: &'static str,
+}
+
+/// A receiver; see the crate.
+pub struct Receiver<D: Decoder> {
+    enrolment: Enrolment,
+    decoder: D,
+}
+
+impl<D: Decoder> Receiver<D> {
+    /// A receiver that has just booted.
+    pub fn new(enrolment: Enrolment, _build: Build, decoder: D) -> Self {
+        Self { enrolment, decoder }
+    }
+
+    /// How to open the MQTT session.
+    pub fn session(&self) -> Session<'_> {
+        let _ = &self.decoder;
+        Session {
+            host: &self.enrolment.mqtt_host,
+            port: self.enrolment.mqtt_port,
+            ca: self.enrolment.mqtt_ca.as_deref(),
+            name: self
+                .enrolment
+                .receiver
+                .hex()
+                .iter()
+                .map(|digit| char::from(*digit))
+                .collect(),
+            password: self.enrolment.secret.mqtt_password(),
+            will: topic::Topic::Up(self.enrolment.receiver, topic::Uplink::Presence).text(),
+            media_host: &self.enrolment.media_host,
+            media_port: self.enrolment.media_port,
+        }
+    }
+
+    /// Takes what happened at `now`; what follows from it comes out of [`Receiver::poll`].
+    pub fn handle(&mut self, _now: Micros, _input: Input<'_>) {
+        todo!("the state machine")
+    }
+
+    /// The next thing to be done, in order; `None` when there is nothing.
+    pub fn poll(&mut self) -> Option<Output<'_>> {
+        todo!("the state machine")
+    }
+
+    /// When [`Input::Timer`] is due.
+    pub fn next_wakeup(&self) -> Option<Micros> {
+        todo!("the state machine")
+    }
+}

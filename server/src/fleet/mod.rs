@@ -1,0 +1,140 @@
+//! The receivers, as people have them: orders to them, and what they say. Here: the line to the MQTT broker (`link`),
+//! signed and numbered commands (`orders`), verified reports (`mailbox`). Not here: sound (`transmit`), what should be
+//! on the air (`playout`), rows (`store`).
+
+mod counters;
+mod link;
+mod mailbox;
+mod orders;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use loa_protocol::key::Secret;
+use loa_protocol::{BroadcastId, ReceiverId, SigningKey, UnixMicros};
+use rumqttc::QoS;
+use tokio::sync::{mpsc, watch};
+
+pub use counters::Counters;
+pub use link::{Broker, Outbox};
+pub use mailbox::News;
+pub use orders::PlayOrder;
+
+use link::{Arrival, Line};
+use mailbox::Mailbox;
+use orders::Orders;
+
+/// Messages that may wait to be read; more stay with the broker.
+const ARRIVALS: usize = 4096;
+
+/// All receivers: sends them orders and gives what they say. Owned by the stage.
+pub struct Fleet {
+    outbox: Outbox,
+    orders: Orders,
+    mailbox: Mailbox,
+    arrivals: mpsc::Receiver<Arrival>,
+    counters: Arc<Counters>,
+    clock: fn() -> UnixMicros,
+}
+
+/// The line that [`Fleet`] speaks over; run it as a task of its own.
+pub struct FleetLine {
+    line: Line,
+    arrivals: mpsc::Sender<Arrival>,
+}
+
+impl FleetLine {
+    /// Keeps the line to the broker up until `shutdown` turns true.
+    pub async fn run(self, shutdown: watch::Receiver<bool>) {
+        let subscriptions = orders::subscriptions()
+            .into_iter()
+            .map(|(topic, at_least_once)| (topic, if at_least_once { QoS::AtLeastOnce } else { QoS::AtMostOnce }))
+            .collect();
+        self.line.run(subscriptions, self.arrivals, shutdown).await;
+    }
+}
+
+impl Fleet {
+    /// A fleet that speaks over `broker`, its line, and how to send over it. `key` signs the commands.
+    pub fn new(broker: &Broker, key: SigningKey, clock: fn() -> UnixMicros) -> (Self, FleetLine, Outbox) {
+        let (line, outbox) = link::open(broker);
+        let (sender, arrivals) = mpsc::channel(ARRIVALS);
+        let fleet = Self {
+            outbox: outbox.clone(),
+            orders: Orders::new(key),
+            mailbox: Mailbox::default(),
+            arrivals,
+            counters: Arc::default(),
+            clock,
+        };
+        (fleet, FleetLine { line, arrivals: sender }, outbox)
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Makes `receivers` all that there are.
+    pub fn replace(&mut self, receivers: impl IntoIterator<Item = (ReceiverId, Secret)>) {
+        self.mailbox.replace(receivers);
+    }
+
+    /// The next thing that a receiver says; `None` once the line has ended. Safe to cancel.
+    pub async fn news(&mut self) -> Option<News> {
+        loop {
+            match self.arrivals.recv().await? {
+                Arrival::Up => {}
+                Arrival::Message(topic, payload) => match self.mailbox.open(&topic, &payload) {
+                    Ok(news) => return Some(news),
+                    Err(rejected) => self.counters.reject(rejected, &topic, (self.clock)()),
+                },
+            }
+        }
+    }
+
+    /// Orders `receiver` to play.
+    pub fn play(&mut self, receiver: ReceiverId, play: &PlayOrder) {
+        let order = self.orders.play((self.clock)(), receiver, play);
+        self.send(order);
+    }
+
+    /// Orders `receiver` to stop playing `broadcast`.
+    pub fn stop(&mut self, receiver: ReceiverId, broadcast: BroadcastId) {
+        let order = self.orders.stop((self.clock)(), receiver, broadcast);
+        self.send(order);
+    }
+
+    /// Sets the volume of `receiver`, in per cent.
+    pub fn volume(&mut self, receiver: ReceiverId, percent: u8) {
+        let order = self.orders.volume((self.clock)(), receiver, percent);
+        self.send(order);
+    }
+
+    /// Tells `receiver` what it may do.
+    pub fn policy(&mut self, receiver: ReceiverId) {
+        let order = self.orders.policy((self.clock)(), receiver);
+        self.send(order);
+    }
+
+    /// Orders `receiver` to start afresh.
+    pub fn reboot(&mut self, receiver: ReceiverId) {
+        let order = self.orders.reboot((self.clock)(), receiver);
+        self.send(order);
+    }
+
+    fn send(&self, (topic, payload): (String, Vec<u8>)) {
+        // Without room the broker is away for long: once it is back, every receiver says so and is told anew.
+        if !self.outbox.try_send_surely(topic, payload) {
+            self.counters.unsent.add(1);
+        }
+    }
+}
+
+/// Sends media datagrams over MQTT, for [`crate::transmit::Transmitter`].
+pub fn tunnel(outbox: Outbox) -> crate::transmit::Tunnel {
+    Box::new(move |receiver, datagram| {
+        outbox.try_send(orders::media_topic(receiver), datagram.to_vec());
+    })
+}

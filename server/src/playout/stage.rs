@@ -1,0 +1,312 @@
+//! The shell around the conductor. Here: one task that owns everything that changes (conductor, programmes in memory,
+//! what receivers were told), reads rows, and carries orders out through `transmit` and `fleet`. Writing facts down is
+//! another task's, so that a slow disk delays no sound. Not here: decisions (`conductor`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use loa_protocol::{BroadcastId, ReceiverId, StreamId, UnixMicros};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::archive::{Archive, BroadcastRow, Fact, ReceiverRow};
+use super::conductor::{Broadcast, Conductor, Input, Output, State};
+use super::target;
+use crate::fleet::{Fleet, News};
+use crate::media::Programme;
+use crate::transmit::{Timing, Transmitter};
+
+/// Facts that may wait to be written down.
+const FACTS: usize = 65_536;
+
+/// What the rest of the server tells the stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// A broadcast was accepted: it is in the archive.
+    Accepted(BroadcastId),
+    /// A broadcast is to stop: so it stands in the archive.
+    Stopped(BroadcastId),
+    /// Receivers or areas were added, changed or removed.
+    ReceiversChanged,
+    /// A receiver's volume was changed.
+    Volume(ReceiverId),
+    /// A receiver is to start afresh.
+    Reboot(ReceiverId),
+}
+
+/// Tells the stage; clones tell the same one.
+#[derive(Debug, Clone)]
+pub struct Notifier(mpsc::UnboundedSender<Notice>);
+
+impl Notifier {
+    /// Passes `notice` on; never waits. Without effect once the server is shutting down.
+    pub fn tell(&self, notice: Notice) {
+        let _ = self.0.send(notice);
+    }
+}
+
+/// Carries out what the conductor orders.
+pub struct Stage<A: Archive> {
+    archive: Arc<A>,
+    transmitter: Arc<Transmitter>,
+    fleet: Fleet,
+    clock: fn() -> UnixMicros,
+    latency: u64,
+    conductor: Conductor,
+    receivers: HashMap<ReceiverId, ReceiverRow>,
+    shows: HashMap<BroadcastId, Show>,
+    loading: JoinSet<(BroadcastId, Result<Programme, String>)>,
+    facts: mpsc::Sender<Fact>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+}
+
+/// A broadcast at hand.
+struct Show {
+    row: BroadcastRow,
+    /// In memory from shortly before the start to the end.
+    programme: Option<Arc<Programme>>,
+    streaming: bool,
+}
+
+impl Show {
+    fn stream(&self) -> StreamId {
+        stream_of(self.row.id)
+    }
+
+    fn end(&self) -> UnixMicros {
+        UnixMicros(self.row.start.0 + (self.row.samples * 1000).div_ceil(48))
+    }
+}
+
+/// The stream of a broadcast. One for good: a broadcast's file and start never change once it is accepted, so that a
+/// packet index never carries other bytes, under whichever server it is sent.
+fn stream_of(id: BroadcastId) -> StreamId {
+    StreamId(id.0)
+}
+
+/// The synchronisation source of a stream: any number does that differs between a receiver's streams.
+fn ssrc_of(id: StreamId) -> u32 {
+    id.0.chunks_exact(4).fold(0, |ssrc, word| ssrc ^ u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
+}
+
+impl<A: Archive> Stage<A> {
+    /// A stage, and how to tell it. `latency`: microseconds from a packet's sending to its sounding.
+    pub fn new(
+        archive: Arc<A>,
+        transmitter: Arc<Transmitter>,
+        fleet: Fleet,
+        clock: fn() -> UnixMicros,
+        latency: u64,
+    ) -> (Self, Notifier) {
+        let (notifier, notices) = mpsc::unbounded_channel();
+        let (facts, mut kept) = mpsc::channel::<Fact>(FACTS);
+        let keeper = archive.clone();
+        // Ends when the stage does, after the last fact is written.
+        tokio::spawn(async move {
+            while let Some(fact) = kept.recv().await {
+                if let Err(error) = keeper.record(fact).await {
+                    tracing::error!(%error, "a fact could not be recorded");
+                }
+            }
+        });
+        let stage = Self {
+            archive,
+            transmitter,
+            fleet,
+            clock,
+            latency,
+            conductor: Conductor::new(latency),
+            receivers: HashMap::new(),
+            shows: HashMap::new(),
+            loading: JoinSet::new(),
+            facts,
+            notices,
+        };
+        (stage, Notifier(notifier))
+    }
+
+    /// Takes up what should be on the air, and runs until `shutdown` turns true.
+    ///
+    /// # Errors
+    /// When the archive cannot be read at the start.
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), A::Error> {
+        self.read_receivers().await?;
+        for row in self.archive.open_broadcasts().await? {
+            self.accept(row);
+        }
+        loop {
+            let alarm = self.conductor.next_wakeup();
+            let wait = alarm.map_or(60_000_000, |at| at.0.saturating_sub((self.clock)().0).min(60_000_000));
+            tokio::select! {
+                _ = shutdown.wait_for(|ending| *ending) => return Ok(()),
+                () = tokio::time::sleep(std::time::Duration::from_micros(wait)) => self.tell(Input::Timer),
+                Some(notice) = self.notices.recv() => self.notice(notice).await,
+                Some(news) = self.fleet.news() => self.news(news),
+                Some(done) = self.loading.join_next() => self.loaded(done),
+            }
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.conductor.handle((self.clock)(), input);
+        while let Some(output) = self.conductor.poll() {
+            self.carry_out(output);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Load(id) => {
+                let Some(show) = self.shows.get(&id) else { return };
+                let path = show.row.programme.clone();
+                let read = move || (id, Programme::open(&path).map_err(|error| error.to_string()));
+                self.loading.spawn_blocking(read);
+            }
+            Output::Play(receiver, id) => {
+                let play = self.play(receiver, id);
+                if let Some(play) = play {
+                    self.fleet.play(receiver, &play);
+                }
+            }
+            Output::Stop(receiver, id) => self.fleet.stop(receiver, id),
+            Output::Stream(id, receivers) => self.stream(id, receivers),
+            Output::Silence(id) => {
+                self.transmitter.silence(stream_of(id));
+                if let Some(show) = self.shows.get_mut(&id) {
+                    show.programme = None;
+                }
+            }
+            Output::State(id, state) => {
+                tracing::info!(broadcast = %id, ?state, "broadcast");
+                if state != State::OnAir {
+                    self.shows.remove(&id);
+                }
+                self.keep(Fact::Broadcast(id, state));
+            }
+        }
+    }
+
+    fn stream(&mut self, id: BroadcastId, receivers: Vec<ReceiverId>) {
+        let latency = self.latency;
+        let Some(show) = self.shows.get_mut(&id) else { return };
+        let Some(programme) = &show.programme else { return };
+        let timing = Timing {
+            play_at: show.row.start,
+            latency,
+            packet_samples: programme.packet_samples(),
+            packets: programme.packets(),
+        };
+        if show.streaming {
+            self.transmitter.redirect(show.stream(), timing, receivers);
+        } else {
+            let ssrc = ssrc_of(show.stream());
+            self.transmitter.stream(show.stream(), ssrc, timing, programme.clone(), receivers);
+            show.streaming = true;
+        }
+    }
+
+    async fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Accepted(id) => match self.archive.broadcast(id).await {
+                Ok(Some(row)) => self.accept(row),
+                Ok(None) => tracing::warn!(broadcast = %id, "accepted, but not in the archive"),
+                Err(error) => tracing::error!(%error, broadcast = %id, "an accepted broadcast could not be read"),
+            },
+            Notice::Stopped(id) => self.tell(Input::Stop(id)),
+            Notice::ReceiversChanged => match self.read_receivers().await {
+                Ok(()) => self.retarget(),
+                Err(error) => tracing::error!(%error, "receivers could not be read"),
+            },
+            Notice::Volume(id) => {
+                if let Err(error) = self.read_receivers().await {
+                    tracing::error!(%error, "receivers could not be read");
+                }
+                if let Some(row) = self.receivers.get(&id) {
+                    self.fleet.volume(id, row.volume);
+                }
+            }
+            Notice::Reboot(id) => self.fleet.reboot(id),
+        }
+    }
+
+    fn news(&mut self, news: News) {
+        let now = (self.clock)();
+        match news {
+            News::Presence(receiver, online) => {
+                if online {
+                    if let Some(row) = self.receivers.get(&receiver) {
+                        self.fleet.policy(receiver);
+                        self.fleet.volume(receiver, row.volume);
+                    }
+                }
+                self.keep(Fact::Presence(receiver, online, now));
+                self.tell(Input::Presence(receiver, online));
+            }
+            News::Telemetry(receiver, telemetry) => self.keep(Fact::Telemetry(receiver, telemetry, now)),
+            News::Receipt(receiver, receipt) => {
+                let broadcast = receipt.broadcast;
+                self.keep(Fact::Receipt(receiver, receipt, now));
+                self.tell(Input::Receipt(receiver, broadcast));
+            }
+            News::Uplink(receiver, datagram) => {
+                if let Some(answer) = self.transmitter.tunnelled(receiver, &datagram) {
+                    self.fleet.media(receiver, &answer);
+                }
+            }
+        }
+    }
+
+    fn loaded(&mut self, done: Result<(BroadcastId, Result<Programme, String>), tokio::task::JoinError>) {
+        let Ok((id, outcome)) = done else { return };
+        let outcome = outcome.map(|programme| {
+            if let Some(show) = self.shows.get_mut(&id) {
+                show.programme = Some(Arc::new(programme));
+            }
+        });
+        if let Err(reason) = &outcome {
+            tracing::error!(broadcast = %id, reason, "a programme could not be read");
+        }
+        self.tell(Input::Loaded(id, outcome));
+    }
+
+    fn accept(&mut self, row: BroadcastRow) {
+        let id = row.id;
+        self.shows.entry(id).or_insert(Show { row, programme: None, streaming: false });
+        self.retarget_one(id);
+    }
+
+    fn retarget(&mut self) {
+        for id in self.shows.keys().copied().collect::<Vec<_>>() {
+            self.retarget_one(id);
+        }
+    }
+
+    fn retarget_one(&mut self, id: BroadcastId) {
+        let Some(show) = self.shows.get(&id) else { return };
+        let receivers = target::resolve(&show.row, self.receivers.values());
+        let broadcast = Broadcast {
+            id,
+            class: show.row.class,
+            start: show.row.start,
+            end: show.end(),
+            receivers,
+            begun: show.row.begun,
+        };
+        self.keep(Fact::Targeted(id, broadcast.receivers.keys().copied().collect()));
+        self.tell(Input::Broadcast(broadcast));
+    }
+
+    async fn read_receivers(&mut self) -> Result<(), A::Error> {
+        self.receivers = self.archive.receivers().await?.into_iter().map(|row| (row.id, row)).collect();
+        let secrets = || self.receivers.values().map(|row| (row.id, row.secret.clone()));
+        self.transmitter.peers().replace(secrets());
+        self.fleet.replace(secrets());
+        Ok(())
+    }
+
+    fn keep(&self, fact: Fact) {
+        if self.facts.try_send(fact).is_err() {
+            tracing::error!("the archive cannot keep up: a fact was dropped");
+        }
+    }
+}

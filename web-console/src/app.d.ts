@@ -1,0 +1,2 @@
+// Kit's ambient types; nothing of ours is added to them.
+export {};

@@ -1,0 +1,147 @@
+// Everything the console asks of the server, one function a request; types come from the server's own OpenAPI document.
+// Each answers with the value or throws `Failure`. Not here: what the server tells unasked (events.svelte.ts), words.
+import createClient, { type Middleware } from 'openapi-fetch';
+import type { Problem } from '../words/errors';
+import type { components, paths } from './schema';
+
+type Schemas = components['schemas'];
+export type Area = Schemas['Area'];
+export type Receiver = Schemas['Receiver'];
+export type Bulletin = Schemas['Bulletin'];
+export type Broadcast = Schemas['Broadcast'];
+export type Receipt = Schemas['Receipt'];
+export type Session = Schemas['Session'];
+export type User = Schemas['User'];
+export type Target = Schemas['Target'];
+export type Class = Schemas['Class'];
+
+/** A request that did not succeed, with what to say about it; `status` is 0 when the server was not reached. */
+export class Failure extends Error {
+  constructor(
+    readonly status: number,
+    readonly problem: Problem
+  ) {
+    super(problem.message);
+  }
+}
+
+/** Whatever was thrown, as a problem that can be shown. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Failure) return error.problem;
+  return { code: 'unexpected', message: error instanceof Error ? error.message : String(error) };
+}
+
+let csrf = '';
+let clockOffset = 0;
+
+/** The server's present instant, as well as its Date headers tell (to a second): people's clocks may be wrong by hours. */
+export function serverNow(): number {
+  return Date.now() + clockOffset;
+}
+
+/** Learns the server's clock from an answer; only larger differences count, since the header has whole seconds. */
+function learnClock(date: string | null) {
+  if (date === null) return;
+  const offset = Date.parse(date) + 500 - Date.now();
+  if (Number.isFinite(offset) && Math.abs(offset - clockOffset) > 1500) clockOffset = offset;
+}
+
+const guard: Middleware = {
+  onRequest({ request }) {
+    if (request.method !== 'GET' && csrf !== '') request.headers.set('X-Loa-Csrf', csrf);
+    return request;
+  },
+  onResponse({ response }) {
+    learnClock(response.headers.get('date'));
+  },
+  onError() {
+    return new Failure(0, { code: 'offline', message: '' });
+  }
+};
+
+// `globalThis.fetch` is looked up at each call so that tests can put their own in its place.
+const api = createClient<paths>({ fetch: (request) => globalThis.fetch(request) });
+api.use(guard);
+
+type Answer<T> = { data?: T; error?: unknown; response: Response };
+
+async function take<T>(answer: Promise<Answer<T>>): Promise<T> {
+  const { data, error, response } = await answer;
+  if (!response.ok) throw new Failure(response.status, asProblem(error, response.status));
+  return data as T;
+}
+
+/** Reads an error body; a proxy's HTML page or an empty body still becomes a problem with a code. */
+export function asProblem(body: unknown, status: number): Problem {
+  if (typeof body === 'object' && body !== null && 'code' in body && typeof body.code === 'string') return body as Problem;
+  return { code: `http_${status}`, message: `HTTP ${status}` };
+}
+
+function keep(session: Session): Session {
+  csrf = session.csrf;
+  return session;
+}
+
+export const setUp = (body: Schemas['Setup']) => take(api.POST('/api/v1/setup', { body }));
+export const signIn = async (username: string, password: string) =>
+  keep(await take(api.POST('/api/v1/session', { body: { username, password } })));
+
+/** Who is signed in, or null. */
+export async function whoAmI(): Promise<Session | null> {
+  try {
+    return keep(await take(api.GET('/api/v1/session')));
+  } catch (error) {
+    if (error instanceof Failure && error.status === 401) return null;
+    throw error;
+  }
+}
+
+export async function signOut(): Promise<void> {
+  await take(api.DELETE('/api/v1/session'));
+  csrf = '';
+}
+
+export const areas = () => take(api.GET('/api/v1/areas'));
+export const receivers = () => take(api.GET('/api/v1/receivers'));
+export const bulletins = () => take(api.GET('/api/v1/bulletins'));
+export const broadcasts = () => take(api.GET('/api/v1/broadcasts'));
+export const approve = (id: string) => take(api.POST('/api/v1/bulletins/{id}/approve', { params: { path: { id } } }));
+export const broadcastNow = (bulletin_id: string, target: Target) =>
+  take(api.POST('/api/v1/broadcasts', { body: { bulletin_id, target } }));
+export const stop = (id: string) => take(api.POST('/api/v1/broadcasts/{id}/stop', { params: { path: { id } } }));
+export const receipts = (id: string) => take(api.GET('/api/v1/broadcasts/{id}/receipts', { params: { path: { id } } }));
+
+/** Where a browser's player finds a bulletin's sound. */
+export const audioAddress = (id: string) => `/api/v1/bulletins/${encodeURIComponent(id)}/audio`;
+
+/** True when the server answers at all; asks its health page and waits at most `patience` milliseconds. */
+export async function reachable(patience: number): Promise<boolean> {
+  try {
+    return (await fetch('/healthz', { cache: 'no-store', signal: AbortSignal.timeout(patience) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Sends a bulletin. XMLHttpRequest, because fetch cannot tell how far an upload has come; `onProgress` gets 0 to 1. */
+export function upload(file: File, title: string, klass: Class, onProgress: (part: number) => void): Promise<Bulletin> {
+  const form = new FormData();
+  form.set('title', title);
+  form.set('class', klass);
+  form.set('file', file, file.name); // last: the server knows title and class before it streams the file to disk
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', '/api/v1/bulletins');
+    request.setRequestHeader('X-Loa-Csrf', csrf);
+    request.setRequestHeader('Accept', 'application/json');
+    request.responseType = 'json';
+    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    request.onload = () => {
+      learnClock(request.getResponseHeader('date'));
+      if (request.status >= 200 && request.status < 300) resolve(request.response as Bulletin);
+      else reject(new Failure(request.status, asProblem(request.response, request.status)));
+    };
+    request.onerror = () => reject(new Failure(0, { code: 'offline', message: '' }));
+    request.send(form);
+  });
+}

@@ -1,0 +1,158 @@
+// What the server tells unasked: one EventSource a tab, and the latest state of every thing it spoke of.
+// Says truthfully when it hears nothing: the connection counts as lost when the stream breaks, when the browser is off the
+// network, or when a silent stream's server no longer answers its health page. Not here: requests (client.ts).
+import { SvelteMap } from 'svelte/reactivity';
+import type { Area, Broadcast, Bulletin, Receiver } from './client';
+import * as client from './client';
+
+type Connection = 'connecting' | 'live' | 'lost';
+
+/** How long a stream may be silent before we ask whether the server is there, and how long that question may take. */
+const SILENCE = 10_000;
+const PATIENCE = 5_000;
+/** Pauses between attempts after the stream broke. */
+const RETRY = [500, 1_000, 2_000, 5_000];
+
+class Live {
+  connection = $state<Connection>('connecting');
+  /** When we last knew the server to be there; what is shown dates from then. */
+  heardAt = $state<Date | null>(null);
+  /** The server ended our session: the page must ask to sign in again. */
+  signedOut = $state(false);
+  /** True once the first whole state has come. */
+  ready = $state(false);
+  readonly areas = new SvelteMap<string, Area>();
+  readonly receivers = new SvelteMap<string, Receiver>();
+  readonly broadcasts = new SvelteMap<string, Broadcast>();
+  readonly bulletins = new SvelteMap<string, Bulletin>();
+
+  #source: EventSource | null = null;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #attempt = 0;
+
+  /** Begins listening; the answer ends it. */
+  start(): () => void {
+    this.signedOut = false;
+    this.#open();
+    this.#watch = setInterval(() => void this.#checkSilence(), SILENCE / 2);
+    const back = () => this.#reopenSoon(0);
+    const gone = () => this.#lose();
+    addEventListener('online', back);
+    addEventListener('offline', gone);
+    return () => {
+      removeEventListener('online', back);
+      removeEventListener('offline', gone);
+      clearInterval(this.#watch);
+      clearTimeout(this.#retry);
+      this.#source?.close();
+      this.#source = null;
+      this.connection = 'connecting';
+      this.ready = false;
+    };
+  }
+
+  #open() {
+    this.#source?.close();
+    const source = new EventSource('/api/v1/events');
+    this.#source = source;
+    const on = (name: string, take: (value: never) => void) =>
+      source.addEventListener(name, (event) => {
+        this.#heard();
+        take(JSON.parse((event as MessageEvent<string>).data) as never);
+      });
+    source.onopen = () => this.#heard();
+    source.onerror = () => this.#broke(source);
+    on('snapshot', (whole: Partial<Snapshot>) => this.#replace(whole));
+    on('receiver', (one: Receiver) => this.receivers.set(one.id, one));
+    on('broadcast', (one: Broadcast) => this.broadcasts.set(one.id, one));
+    on('bulletin', (one: Bulletin) => this.bulletins.set(one.id, one));
+  }
+
+  #heard() {
+    this.heardAt = new Date();
+    this.connection = 'live';
+    this.#attempt = 0;
+  }
+
+  #lose() {
+    this.connection = 'lost';
+  }
+
+  /** The browser retries a broken stream by itself but gives up on an HTTP error (a restarting server's proxy, an ended session). We always go on. */
+  #broke(source: EventSource) {
+    if (source !== this.#source) return;
+    this.#lose();
+    source.close();
+    this.#reopenSoon(RETRY[Math.min(this.#attempt++, RETRY.length - 1)] ?? 5_000);
+  }
+
+  #reopenSoon(pause: number) {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => void this.#reopen(), pause);
+  }
+
+  async #reopen() {
+    try {
+      if ((await client.whoAmI()) === null) {
+        this.signedOut = true;
+        return;
+      }
+    } catch {
+      this.#lose();
+      this.#reopenSoon(RETRY[Math.min(this.#attempt++, RETRY.length - 1)] ?? 5_000);
+      return;
+    }
+    this.#open();
+  }
+
+  async #checkSilence() {
+    if (this.connection !== 'live' || this.heardAt === null) return;
+    if (Date.now() - this.heardAt.getTime() < SILENCE) return;
+    const source = this.#source;
+    if (await client.reachable(PATIENCE)) {
+      if (source === this.#source && this.connection === 'live') this.heardAt = new Date();
+    } else if (source !== null) this.#broke(source);
+  }
+
+  #replace(whole: Partial<Snapshot>) {
+    fill(this.receivers, whole.receivers);
+    fill(this.broadcasts, whole.broadcasts);
+    fill(this.bulletins, whole.bulletins);
+    fill(this.areas, whole.areas);
+    void this.#fetchMissing(whole);
+  }
+
+  /** What a snapshot leaves out is asked for; a failure here breaks the stream, so that it is all tried again. */
+  async #fetchMissing(whole: Partial<Snapshot>) {
+    const source = this.#source;
+    try {
+      await Promise.all([
+        whole.areas ?? client.areas().then((list) => fill(this.areas, list)),
+        whole.bulletins ?? client.bulletins().then((list) => fill(this.bulletins, list)),
+        whole.broadcasts ?? client.broadcasts().then((list) => fill(this.broadcasts, list)),
+        whole.receivers ?? client.receivers().then((list) => fill(this.receivers, list))
+      ]);
+      this.ready = true;
+    } catch {
+      if (source !== null) this.#broke(source);
+    }
+  }
+
+  /** Puts what a request answered in place at once, without waiting for the stream to say the same. */
+  tell(what: { broadcast?: Broadcast; bulletin?: Bulletin }) {
+    if (what.broadcast) this.broadcasts.set(what.broadcast.id, what.broadcast);
+    if (what.bulletin) this.bulletins.set(what.bulletin.id, what.bulletin);
+  }
+}
+
+type Snapshot = { areas: Area[]; receivers: Receiver[]; broadcasts: Broadcast[]; bulletins: Bulletin[] };
+
+function fill<T extends { id: string }>(map: SvelteMap<string, T>, list: readonly T[] | undefined) {
+  if (list === undefined) return;
+  const present = new Set(list.map((one) => one.id));
+  for (const id of map.keys()) if (!present.has(id)) map.delete(id);
+  for (const one of list) map.set(one.id, one);
+}
+
+export const live = new Live();

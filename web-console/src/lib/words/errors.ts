@@ -1,0 +1,30 @@
+// The server's error codes as sentences. A code this console does not know yet shows the server's own message.
+// Not here: where the sentence appears. That is always next to what failed, never a toast.
+import type { Language } from './locale.svelte';
+
+const sentences: Record<string, Record<Language, string>> = {
+  offline: {
+    vi: 'Không tới được máy chủ. Kiểm tra mạng rồi thử lại.',
+    en: 'The server cannot be reached. Check the network and try again.'
+  },
+  invalid_credentials: {
+    vi: 'Tên đăng nhập hoặc mật khẩu không đúng.',
+    en: 'The user name or the password is wrong.'
+  },
+  unauthenticated: {
+    vi: 'Phiên làm việc đã hết. Mời đăng nhập lại.',
+    en: 'Your session has ended. Please sign in again.'
+  },
+  too_large: {
+    vi: 'Tệp lớn quá mức máy chủ cho phép.',
+    en: 'The file is larger than the server allows.'
+  }
+};
+
+/** What the server (or the lack of one) said: its code, its own sentence, and field by field what is wrong. */
+export type Problem = { code: string; message: string; fields?: Record<string, string> };
+
+/** The sentence to show for `problem` in `language`. */
+export function sentence(problem: Problem, language: Language): string {
+  return sentences[problem.code]?.[language] ?? (problem.message || problem.code);
+}

@@ -1,0 +1,72 @@
+// Which language and appearance this browser shows, remembered for the next visit.
+// Not here: the words (vi.ts, en.ts).
+import { en } from './en';
+import { vi, type Words } from './vi';
+
+export type Language = 'vi' | 'en';
+export type Theme = 'auto' | 'light' | 'dark';
+
+function remembered<T extends string>(key: string, allowed: readonly T[], otherwise: T): T {
+  try {
+    const value = localStorage.getItem(key) as T | null;
+    return value !== null && allowed.includes(value) ? value : otherwise;
+  } catch {
+    return otherwise; // storage may be forbidden: the console works without a memory
+  }
+}
+
+function remember(key: string, value: string) {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // as above
+  }
+}
+
+class Locale {
+  language = $state<Language>(remembered('loa.language', ['vi', 'en'], 'vi'));
+  theme = $state<Theme>(remembered('loa.theme', ['auto', 'light', 'dark'], 'auto'));
+  readonly words: Words = $derived(this.language === 'en' ? en : vi);
+
+  /** Puts language and appearance on the document; called once by the layout, inside an effect. */
+  apply() {
+    document.documentElement.lang = this.language;
+    if (this.theme === 'auto') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = this.theme;
+    remember('loa.language', this.language);
+    remember('loa.theme', this.theme);
+  }
+
+  /** Clock time with seconds where a moment matters: 5:30:07. */
+  time(at: Date, seconds = false): string {
+    return at.toLocaleTimeString(this.language === 'vi' ? 'vi-VN' : 'en-GB', {
+      hour: 'numeric',
+      minute: '2-digit',
+      ...(seconds ? { second: '2-digit' } : {})
+    });
+  }
+
+  /** A moment as people say it: only the time today, else day and month too. */
+  moment(at: Date, now: Date): string {
+    const time = this.time(at);
+    if (at.toDateString() === now.toDateString()) return time;
+    const year = at.getFullYear() === now.getFullYear() ? '' : `/${at.getFullYear()}`;
+    return `${time}, ${at.getDate()}/${at.getMonth() + 1}${year}`;
+  }
+
+  /** A length in words, whole seconds. */
+  length(milliseconds: number): string {
+    const whole = Math.round(milliseconds / 1000);
+    return this.words.duration(Math.floor(whole / 60), whole % 60);
+  }
+}
+
+/** A length as a clock shows it: 3:07, or 1:02:03. */
+export function clock(milliseconds: number): string {
+  const whole = Math.max(0, Math.floor(milliseconds / 1000));
+  const two = (n: number) => String(n).padStart(2, '0');
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+export const locale = new Locale();

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { en } from './en';
+import { sentence } from './errors';
+import { clock } from './locale.svelte';
+import { vi } from './vi';
+
+type Tree = { [key: string]: unknown };
+
+/** Every path to a word in a dictionary. */
+const keys = (tree: Tree, before = ''): string[] =>
+  Object.entries(tree).flatMap(([key, value]) =>
+    typeof value === 'object' ? keys(value as Tree, `${before}${key}.`) : [`${before}${key}`]
+  );
+
+describe('the dictionaries', () => {
+  it('have the same words', () => expect(keys(en)).toEqual(keys(vi)));
+  it('are composed Unicode (NFC)', () => {
+    for (const word of JSON.stringify([vi, en])) expect(word).toBe(word.normalize('NFC'));
+    expect(JSON.stringify(vi)).toBe(JSON.stringify(vi).normalize('NFC'));
+  });
+  it('leave nothing of the Vietnamese in the English', () => {
+    expect(JSON.stringify(en)).not.toMatch(/[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệịỉĩọỏốồổỗộớờởỡợụủũứừửữựỳỵỷỹ]/i);
+  });
+});
+
+describe('an error', () => {
+  it('is a sentence in the language chosen', () => {
+    expect(sentence({ code: 'offline', message: '' }, 'vi')).toContain('máy chủ');
+    expect(sentence({ code: 'offline', message: '' }, 'en')).toContain('server');
+  });
+  it('of an unknown code is what the server said', () => {
+    expect(sentence({ code: 'new_code', message: 'what happened' }, 'vi')).toBe('what happened');
+  });
+});
+
+it('a clock shows hours only when there are any', () => {
+  expect([0, 59_999, 60_000, 3_723_000].map(clock)).toEqual(['0:00', '0:59', '1:00', '1:02:03']);
+});
