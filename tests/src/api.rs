@@ -217,6 +217,18 @@ impl Api {
         self.post("/api/v1/broadcasts", &body)
     }
 
+    /// GET into a file.
+    pub fn download(&self, path: &str, file: &Path) -> Result<()> {
+        let mut answer = self
+            .agent
+            .get(format!("{}{path}", self.base))
+            .header("cookie", &self.cookie)
+            .call()?;
+        ensure!(answer.status().is_success(), "GET {path}: HTTP {}", answer.status());
+        std::io::copy(&mut answer.body_mut().as_reader(), &mut std::fs::File::create(file)?)?;
+        Ok(())
+    }
+
     /// The receivers' accounts of a broadcast.
     pub fn receipts(&self, broadcast: &str) -> Result<Vec<Value>> {
         let list = self.get(&format!("/api/v1/broadcasts/{broadcast}/receipts"))?;

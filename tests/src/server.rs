@@ -37,6 +37,23 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// On ports that were free a moment ago, for a server that is to come back where it was.
+    pub fn fixed() -> Result<Self> {
+        let media = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut settings = Self {
+            arguments: Vec::new(),
+            ..Self::default()
+        };
+        for (key, address) in [
+            ("--media-listen", format!("0.0.0.0:{media}")),
+            ("--mqtt-listen", format!("127.0.0.1:{}", crate::scratch_port()?)),
+            ("--mqtt-tls-listen", format!("127.0.0.1:{}", crate::scratch_port()?)),
+        ] {
+            settings = settings.with(&[key, &address]);
+        }
+        Ok(settings)
+    }
+
     /// The server's certificate is also good for `host`.
     #[must_use]
     pub fn host(self, host: &str) -> Self {
