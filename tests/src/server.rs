@@ -60,6 +60,12 @@ impl Settings {
         self.with(&["--public-name", host])
     }
 
+    /// The value that was given for an argument.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        let at = self.arguments.iter().rposition(|argument| argument == key)?;
+        self.arguments.get(at + 1).map(String::as_str)
+    }
+
     /// More arguments of `loa serve`.
     #[must_use]
     pub fn with(mut self, arguments: &[&str]) -> Self {
