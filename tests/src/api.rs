@@ -57,6 +57,22 @@ impl Enrolled {
             .map_err(|error| anyhow!("{error}"))?
             .context("no enrolment")
     }
+
+    /// The certificate of the authority that the broker's is signed by, as a PEM file in `folder`.
+    pub fn authority(&self, folder: &Path) -> Result<PathBuf> {
+        let decoded = self.decoded()?;
+        let ca = decoded.mqtt_ca.as_ref().context("the enrolment has no certificate")?;
+        let (der, pem) = (folder.join("authority.der"), folder.join("authority.pem"));
+        std::fs::write(&der, ca)?;
+        let mut openssl = std::process::Command::new("openssl");
+        openssl
+            .args(["x509", "-inform", "DER", "-in"])
+            .arg(&der)
+            .arg("-out")
+            .arg(&pem);
+        crate::speech::run(&mut openssl)?;
+        Ok(pem)
+    }
 }
 
 impl Api {

@@ -73,21 +73,8 @@ fn mosquitto_sub(reader: &Enrolled, version: &str, plain: &str, tls: bool, folde
         "-p",
         &enrolment.mqtt_port.to_string(),
     ]);
-    let ca = enrolment
-        .mqtt_ca
-        .as_ref()
-        .context("receivers are enrolled with the authority's certificate")?;
     if tls {
-        let (der, pem) = (folder.join("ca.der"), folder.join("ca.pem"));
-        std::fs::write(&der, ca)?;
-        speech::run(
-            Command::new("openssl")
-                .args(["x509", "-inform", "DER", "-in"])
-                .arg(&der)
-                .arg("-out")
-                .arg(&pem),
-        )?;
-        command.arg("--cafile").arg(&pem);
+        command.arg("--cafile").arg(reader.authority(folder)?);
     } else {
         command.args(["-p", plain]);
     }
