@@ -307,7 +307,7 @@ impl Link {
     /// depend on what was ordered besides.
     fn spoil(&mut self, now: Micros, stream: Option<u32>, mut datagram: Vec<u8>) {
         let [turn, burst, loss, late, held, twice, second, error] = std::array::from_fn(|_| self.random.fraction());
-        let bit = self.random.next();
+        let bit = self.random.draw();
         let faults = &self.faults;
         let lost_in_burst = faults.burst.is_some_and(|model| {
             self.bad = turn < if self.bad { 1.0 - model.leave } else { model.enter };

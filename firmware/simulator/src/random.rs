@@ -16,7 +16,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(STEP);
         mix(self.0)
     }
@@ -24,14 +24,14 @@ impl Random {
     /// A number from 0 up to and without 1.
     pub fn fraction(&mut self) -> f64 {
         // 53 bits are what a double holds exactly.
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.draw() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// A number from 0 up to and with `most`.
     pub fn up_to(&mut self, most: u64) -> u64 {
         match most.checked_add(1) {
-            Some(count) => ((u128::from(self.next()) * u128::from(count)) >> 64) as u64,
-            None => self.next(),
+            Some(count) => ((u128::from(self.draw()) * u128::from(count)) >> 64) as u64,
+            None => self.draw(),
         }
     }
 }
@@ -51,14 +51,14 @@ mod tests {
         // SplitMix64 from state 0, as published with the algorithm: a run ordered years ago can be repeated.
         let mut random = Random(0);
         assert_eq!(
-            [random.next(), random.next(), random.next()],
+            [random.draw(), random.draw(), random.draw()],
             [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F]
         );
     }
 
     #[test]
     fn streams_differ() {
-        let first = |seed, stream| Random::new(seed, stream).next();
+        let first = |seed, stream| Random::new(seed, stream).draw();
         assert_eq!(first(1, 2), first(1, 2));
         assert_ne!(first(1, 2), first(1, 3));
         assert_ne!(first(1, 2), first(2, 2));

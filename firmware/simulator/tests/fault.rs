@@ -19,7 +19,7 @@ fn sound(ssrc: u32, number: u32) -> Vec<u8> {
 }
 
 fn number(datagram: &[u8]) -> u32 {
-    u32::from_be_bytes(datagram[4..8].try_into().unwrap())
+    u32::from_be_bytes(datagram[4..8].try_into().expect("four bytes"))
 }
 
 /// Sends `count` datagrams, one every 20 ms, and returns what came out when.
