@@ -90,11 +90,7 @@ const ADMINISTRATOR: &str = "quan.tri";
 impl Server {
     /// Starts a server on `data` and waits until it serves; makes the first administrator.
     pub fn start(data: &Path, settings: Settings) -> Result<(Self, Api)> {
-        let mut process = spawn(data, &settings, &settings.listen)?;
-        let setup = process.wait_for_line(Duration::from_secs(60), |line| {
-            let at = line.find("http://")?;
-            line[at..].contains("/setup#").then(|| line[at..].trim().to_owned())
-        })?;
+        let (process, setup) = Self::fresh(data, &settings)?;
         let (base, _) = setup.split_once("/setup#").context("no setup link")?;
         let base = base.to_owned();
         let server = Self {
@@ -106,6 +102,16 @@ impl Server {
         };
         let api = Api::set_up(&setup, ADMINISTRATOR, &server.password)?;
         Ok((server, api))
+    }
+
+    /// Starts a server on an empty data folder and gives its process and the one-time link that it prints.
+    pub fn fresh(data: &Path, settings: &Settings) -> Result<(Process, String)> {
+        let mut process = spawn(data, settings, &settings.listen)?;
+        let setup = process.wait_for_line(Duration::from_secs(60), |line| {
+            let at = line.find("http://")?;
+            line[at..].contains("/setup#").then(|| line[at..].trim().to_owned())
+        })?;
+        Ok((process, setup))
     }
 
     /// Where the console and the API are.
