@@ -54,5 +54,6 @@ fn lost_packets_are_concealed_and_counted() -> Result<()> {
 /// Media packets to `receiver` that the fault injector dropped.
 fn dropped(report: &serde_json::Value, receiver: &str) -> Option<u64> {
     let all = report["receivers"].as_array()?;
-    all.iter().find(|one| one["id"] == receiver)?["faults"]["dropped"].as_u64()
+    let one = all.iter().find(|one| one["receiver"] == receiver)?;
+    one["broadcasts"][0]["network"]["lost"].as_u64()
 }
