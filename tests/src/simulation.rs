@@ -31,7 +31,12 @@ impl Simulation {
         command
             .args(["simulate", "--receivers", &enrolled.len().to_string(), "--enrolments"])
             .arg(&enrolments);
-        command.arg("--wav").arg(folder).arg("--report").arg(folder.join(REPORT)).args(arguments);
+        command
+            .arg("--wav")
+            .arg(folder)
+            .arg("--report")
+            .arg(folder.join(REPORT))
+            .args(arguments);
         Ok(Self {
             process: Process::start("loa simulate", &mut command)?,
             folder: folder.to_owned(),

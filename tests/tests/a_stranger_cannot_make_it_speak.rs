@@ -87,9 +87,7 @@ fn a_stranger_cannot_make_it_speak() -> Result<()> {
     let report = village.simulation.finish()?;
     let one = &report["receivers"][0];
     println!("{} attempts: {one}", attempts.len());
-    let refused = one["refused_commands"]
-        .as_u64()
-        .context("refused_commands")?;
+    let refused = one["refused_commands"].as_u64().context("refused_commands")?;
     ensure!(
         refused >= attempts.len() as u64,
         "{refused} of {} attempts were refused",
