@@ -101,7 +101,7 @@ async fn serve(args: &ConfigArgs) -> anyhow::Result<()> {
 
 /// Tells what happens on standard error, from the level in `LOA_LOG` on.
 fn log() -> anyhow::Result<()> {
-    let filter = std::env::var("LOA_LOG").unwrap_or_else(|_| "info".into());
+    let filter = std::env::var("LOA_LOG").unwrap_or_else(|_| "info,mqtt5=warn".into());
     let filter = filter
         .parse::<tracing_subscriber::EnvFilter>()
         .context("LOA_LOG must be a filter such as `info`")?;
