@@ -26,7 +26,12 @@ impl Events {
         let mut name = String::new();
         loop {
             let mut line = String::new();
-            if self.0.read_line(&mut line).ok()? == 0 {
+            if self
+                .0
+                .read_line(&mut line)
+                .expect("the stream goes on, or ends in order")
+                == 0
+            {
                 return None;
             }
             if let Some(text) = line.strip_prefix("event: ") {
@@ -37,14 +42,30 @@ impl Events {
         }
     }
 
-    /// The next event of that name.
-    fn until(&mut self, wanted: &str) -> Value {
+    /// The next snapshot.
+    fn snapshot(&mut self) -> Value {
+        loop {
+            let (name, value) = self.next().expect("the stream goes on");
+            if name == "snapshot" {
+                return value;
+            }
+        }
+    }
+
+    /// Waits until a thing of that kind is told for which `fits` holds, by itself or among everything.
+    fn until(&mut self, kind: &str, fits: impl Fn(&Value) -> bool) {
         loop {
             let (name, value) = self
                 .next()
-                .unwrap_or_else(|| panic!("the stream ended before {wanted}"));
-            if name == wanted {
-                return value;
+                .unwrap_or_else(|| panic!("the stream ended without such a {kind}"));
+            let told = match &*name {
+                "snapshot" => value[format!("{kind}s")]
+                    .as_array()
+                    .is_some_and(|list| list.iter().any(&fits)),
+                name => name == kind && fits(&value),
+            };
+            if told {
+                return;
             }
         }
     }
@@ -66,19 +87,18 @@ fn first_everything_then_what_changes() {
 
     let body = json!({ "bulletin_id": bulletin, "target": { "areas": [area], "receivers": [] } });
     let broadcast = lan.post("/api/v1/broadcasts", body).json();
-    assert_eq!(events.until("broadcast"), broadcast);
+    events.until("broadcast", |it| *it == broadcast);
     let id = loa_protocol::ReceiverId::parse(&receiver).unwrap();
     server
         .runtime
         .block_on(server.store.record(Fact::Presence(id, true, now())))
         .unwrap();
-    assert_eq!(events.until("receiver")["online"], true);
+    events.until("receiver", |it| it["id"] == receiver && it["online"] == true);
     let draft = lan.upload("Hai", "normal", &tone(0.2)).json();
-    assert_eq!(events.until("bulletin"), draft);
+    events.until("bulletin", |it| *it == draft);
     // There is no event for areas: everything is sent anew.
     let other = lan.area("Xã Tây");
-    let areas = events.until("snapshot")["areas"].clone();
-    assert!(areas.as_array().unwrap().iter().any(|area| area["id"] == other));
+    events.until("area", |it| it["id"] == other);
 }
 
 #[test]
@@ -86,7 +106,7 @@ fn what_another_process_does_is_seen_and_told() {
     let server = Server::start();
     let lan = server.admin();
     let mut events = Events::open(&lan);
-    events.until("snapshot");
+    events.snapshot();
     let url = server.data.database_url().unwrap();
     server.runtime.block_on(async {
         let other = Store::open(&url, &server.data.programmes()).await.unwrap();
@@ -103,7 +123,7 @@ fn what_another_process_does_is_seen_and_told() {
         other.add_area(&actor, now(), new).await.unwrap();
         other.close().await;
     });
-    assert_eq!(events.until("snapshot")["areas"][0]["name"], "Xã Nam");
+    events.until("area", |it| it["name"] == "Xã Nam");
     assert_eq!(server.told(), [Notice::ReceiversChanged]);
 }
 
@@ -112,7 +132,7 @@ fn the_stream_ends_with_the_session() {
     let server = Server::start();
     let lan = server.admin();
     let mut events = Events::open(&lan);
-    events.until("snapshot");
+    events.snapshot();
     assert_eq!(lan.send("DELETE", "/api/v1/session", &[], b"").status, 204);
     assert!(events.next().is_none());
 }
@@ -122,7 +142,7 @@ fn the_stream_ends_with_the_server() {
     let server = Server::start();
     let lan = server.admin();
     let mut events = Events::open(&lan);
-    events.until("snapshot");
+    events.snapshot();
     drop(server);
     assert!(events.next().is_none());
 }

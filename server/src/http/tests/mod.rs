@@ -114,7 +114,12 @@ impl Server {
     }
 
     fn anybody(&self) -> Client {
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        // Nothing here takes long; what hangs is to fail.
+        let patience = Some(std::time::Duration::from_secs(60));
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(patience);
+        let agent = config.build().into();
         let base = format!("http://{}", self.address);
         Client {
             agent,
