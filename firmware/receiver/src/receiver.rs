@@ -316,7 +316,11 @@ impl<D: Decoder> Receiver<D> {
 
     fn command(&mut self, message: &[u8]) {
         let now = self.now;
-        let times = self.clock.offset().zip(self.clock.wall(now)).zip(self.clock.booted());
+        let times = self
+            .clock
+            .offset()
+            .zip(self.clock.wall(now))
+            .zip(self.clock.first_set());
         let command = Command::open(&self.enrolment.server_key, message).ok();
         let admitted = command
             .zip(times)
@@ -459,7 +463,7 @@ impl<D: Decoder> Receiver<D> {
     }
 
     fn serial(&mut self) -> Option<(Serial, UnixMicros)> {
-        let (boot, at) = self.clock.booted().zip(self.clock.wall(self.now))?;
+        let (boot, at) = self.clock.boot().zip(self.clock.wall(self.now))?;
         self.reports += 1;
         Some((
             Serial {

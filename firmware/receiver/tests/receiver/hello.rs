@@ -184,6 +184,20 @@ fn answers_that_are_none_set_no_clock() {
 }
 
 #[test]
+fn a_server_whose_clock_was_wrong_is_followed_and_obeyed() {
+    let mut world = World::ready();
+    world.clock_error = -3_600_000_000;
+    world.run(6 * SECOND);
+    let wall = world.receiver.wall(loa_receiver::Micros(world.now));
+    assert_eq!(wall, Some(world.wall(world.now)));
+    world.run(5 * SECOND);
+    let (at, _, hello) = *world.log.hellos.last().unwrap();
+    assert_eq!(hello.t1, world.wall(at));
+    world.order(Order::Volume(40));
+    assert_eq!(world.receiver.counters().refused_commands, 0);
+}
+
+#[test]
 fn an_answer_counts_once() {
     let mut world = World::ready();
     let hello = world.log.hellos.last().unwrap().2;

@@ -72,6 +72,10 @@ proptest! {
                 Noise::Datagram(mut bytes) => world.receiver.handle(at, Input::Datagram(&mut bytes)),
                 Noise::Mqtt(topic, mut bytes) => world.receiver.handle(at, Input::Mqtt { topic: topics[topic], payload: &mut bytes }),
             }
+            // A shell may give several inputs before it looks.
+            if pause % 3 == 0 {
+                continue;
+            }
             let mut outputs = 0;
             while let Some(output) = world.receiver.poll() {
                 outputs += 1;
