@@ -35,7 +35,7 @@ impl Board for Qemu {
     fn status(&mut self, status: Status) {
         log::info!("status {status:?}");
         #[cfg(feature = "measure")]
-        crate::measure::status(status);
+        crate::measure::status(status, || self.watchdog.feed());
     }
 
     fn alive(&mut self, _now: Micros) {
@@ -45,5 +45,15 @@ impl Board for Qemu {
     fn reboot(&mut self) -> ! {
         log::info!("reboot");
         cortex_m::peripheral::SCB::sys_reset()
+    }
+
+    #[cfg(feature = "measure")]
+    fn begins(&mut self, _work: loa_board_shell::Work) {
+        crate::measure::begins();
+    }
+
+    #[cfg(feature = "measure")]
+    fn ends(&mut self, work: loa_board_shell::Work) {
+        crate::measure::ends(work);
     }
 }

@@ -90,10 +90,6 @@ impl Ethernet {
         })
     }
 
-    pub(crate) fn address(&self) -> [u8; 6] {
-        self.address
-    }
-
     /// Takes the next good frame out of the FIFO and returns its length.
     fn take(&mut self) -> Option<usize> {
         while RX_FIFO_INF.read() >> 16 & 0xFF != 0 {

@@ -63,7 +63,7 @@ fn main() -> ! {
     time::start();
     journal::start();
     #[cfg(feature = "measure")]
-    measure::decode_alone();
+    measure::calibrate();
     let enrolment = match flash::enrolment() {
         Ok(Some(enrolment)) => enrolment,
         Ok(None) => {
@@ -142,6 +142,12 @@ async fn tick() -> ! {
     loop {
         ticker.next().await;
     }
+}
+
+#[cortex_m_rt::exception]
+unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
+    log::error!("hard fault: {frame:?}");
+    exit(PANICKED)
 }
 
 #[panic_handler]

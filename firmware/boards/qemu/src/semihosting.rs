@@ -11,6 +11,7 @@ pub(crate) enum Mode {
     /// `rb`
     Read = 1,
     /// `wb`
+    #[cfg(feature = "measure")]
     Write = 5,
     /// `ab`
     Append = 9,
