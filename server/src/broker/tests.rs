@@ -110,7 +110,7 @@ impl House {
         }
         let mut child = tool.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut listener = Listener { child, lines };
+        let mut listener = Listener { _child: child, lines };
         while !listener
             .line()
             .await
@@ -128,7 +128,8 @@ impl House {
 
 /// A client that listens.
 struct Listener {
-    child: Child,
+    /// Ends with this.
+    _child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
@@ -382,7 +383,7 @@ async fn a_connection_that_is_stuck_holds_up_nobody() {
     let mut listener = house.subscribe("5", &receiver(A), &[&command]).await;
     house.publish("5", &house.server("announcer"), &command, "back").await;
     assert_eq!(listener.message().await, format!("{command} back 0"));
-    assert!(began.elapsed() < 5 * HANDOVER, "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     drop(stuck);
     house.stop().await;
 }

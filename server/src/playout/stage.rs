@@ -121,6 +121,11 @@ fn ssrc_of(id: StreamId) -> u32 {
     })
 }
 
+async fn ended(shutdown: &mut watch::Receiver<bool>) {
+    // The lock that this gives must not outlive it.
+    let _ = shutdown.wait_for(|ending| *ending).await;
+}
+
 impl<A: Archive> Stage<A> {
     /// A stage, and how to tell it. `credentials` are the embedded broker's, if it is that one; `latency`: microseconds
     /// from a packet's sending to its sounding.
@@ -178,7 +183,7 @@ impl<A: Archive> Stage<A> {
             let alarm = self.conductor.next_wakeup();
             let wait = alarm.map_or(NAP, |at| at.0.saturating_sub((self.clock)().0).min(NAP));
             tokio::select! {
-                _ = shutdown.wait_for(|ending| *ending) => return Ok(()),
+                () = ended(&mut shutdown) => return Ok(()),
                 () = tokio::time::sleep(std::time::Duration::from_micros(wait)) => self.tell(Input::Timer),
                 Some(notice) = self.notices.recv() => self.notice(notice).await,
                 Some(news) = self.fleet.news() => self.news(news),

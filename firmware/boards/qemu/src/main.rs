@@ -35,7 +35,7 @@ use embassy_executor::Spawner;
 use embassy_net::{Config, DhcpConfig, Runner, Stack, StackResources};
 use embassy_time::{Duration, Ticker};
 use ethernet::Ethernet;
-use loa_board_shell::{Account, SOCKETS, Wires};
+use loa_board_shell::{Contact, SOCKETS, Wires};
 use loa_opus::OpusDecoder;
 use loa_receiver::{Build, Receiver};
 use random::HostRandom;
@@ -44,7 +44,7 @@ use static_cell::StaticCell;
 
 /// Exit codes of QEMU.
 const NOT_ENROLLED: u32 = 2;
-const PANICKED: u32 = 101;
+pub(crate) const PANICKED: u32 = 101;
 
 const BUILD: Build = Build {
     firmware: env!("CARGO_PKG_VERSION"),
@@ -83,11 +83,11 @@ fn main() -> ! {
 
     static RECEIVER: StaticCell<Receiver<Opus>> = StaticCell::new();
     let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, Opus::default()));
-    static ACCOUNT: StaticCell<Account> = StaticCell::new();
-    let account = ACCOUNT.init(Account::of(&receiver.session()).expect("a session fits an account"));
+    static ACCOUNT: StaticCell<Contact> = StaticCell::new();
+    let contact = ACCOUNT.init(Contact::of(&receiver.session()).expect("a session fits a contact"));
 
     let mut dhcp = DhcpConfig::default();
-    dhcp.hostname = account_name(account);
+    dhcp.hostname = contact_name(contact);
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
     let (stack, runner) = embassy_net::new(
         ethernet,
@@ -97,21 +97,21 @@ fn main() -> ! {
     );
 
     let board = Qemu::new();
-    log::info!("receiver {} boots", account.name());
+    log::info!("receiver {} boots", contact.name());
     executor::run(
         |urgent: Spawner| {
             urgent.spawn(network(runner).expect("spawned once"));
-            urgent.spawn(attend(stack, receiver, board, account).expect("spawned once"));
+            urgent.spawn(attend(stack, receiver, board, contact).expect("spawned once"));
         },
         |patient: Spawner| {
-            patient.spawn(converse(account, random).expect("spawned once"));
+            patient.spawn(converse(contact, random).expect("spawned once"));
             patient.spawn(tick().expect("spawned once"));
         },
     )
 }
 
-fn account_name(account: &Account) -> Option<heapless::String<32>> {
-    heapless::String::try_from(account.name()).ok()
+fn contact_name(contact: &Contact) -> Option<heapless::String<32>> {
+    heapless::String::try_from(contact.name()).ok()
 }
 
 /// A task of its own: sockets wake it whenever they are asked for anything.
@@ -125,14 +125,14 @@ async fn attend(
     stack: Stack<'static>,
     receiver: &'static mut Receiver<Opus>,
     mut board: Qemu,
-    account: &'static Account,
+    contact: &'static Contact,
 ) -> ! {
-    loa_board_shell::attend(stack, receiver, &mut board, account, &WIRES).await
+    loa_board_shell::attend(stack, receiver, &mut board, contact, &WIRES).await
 }
 
 #[embassy_executor::task]
-async fn converse(account: &'static Account, mut random: HostRandom) -> ! {
-    loa_board_shell::converse(account, &WIRES, &mut random).await
+async fn converse(contact: &'static Contact, mut random: HostRandom) -> ! {
+    loa_board_shell::converse(contact, &WIRES, &mut random).await
 }
 
 /// Keeps QEMU awake: while its guest sleeps, its user-mode network looks at new TCP connections only once a second.
@@ -142,12 +142,6 @@ async fn tick() -> ! {
     loop {
         ticker.next().await;
     }
-}
-
-#[cortex_m_rt::exception]
-unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
-    log::error!("hard fault: {frame:?}");
-    exit(PANICKED)
 }
 
 #[panic_handler]

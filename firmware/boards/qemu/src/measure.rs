@@ -119,8 +119,8 @@ pub(crate) fn ends(work: Work) {
     });
 }
 
-/// The receiver's state has changed; `feed` feeds the watchdog.
-pub(crate) fn status(status: Status, feed: impl FnMut()) {
+/// The receiver's state has changed.
+pub(crate) fn status(status: Status) {
     let streaming = status == Status::Streaming;
     match with(|meter| (meter.since, streaming)) {
         (None, true) => with(|meter| {
@@ -143,7 +143,7 @@ pub(crate) fn status(status: Status, feed: impl FnMut()) {
                 core::mem::take(meter)
             });
             with(|fresh| (fresh.calibration, fresh.woke) = (meter.calibration, meter.woke));
-            report(&meter, since.elapsed().as_micros(), &alone(feed));
+            report(&meter, since.elapsed().as_micros(), &alone());
         }
         _ => {}
     }
@@ -188,7 +188,7 @@ impl<D: Decoder> Decoder for Measured<D> {
 }
 
 /// Decodes what was recorded once more, and nothing else.
-fn alone(mut feed: impl FnMut()) -> Count {
+fn alone() -> Count {
     let mut count = Count::default();
     let Some(mut file) = File::open(PACKETS, Mode::Read) else {
         return count;
@@ -205,7 +205,7 @@ fn alone(mut feed: impl FnMut()) -> Count {
         // What it refused the first time it refuses again.
         let _ = decoder.decode((kind != CONCEAL).then_some(bytes), kind == FEC, pcm);
         count.add(ticks() - before);
-        feed();
+        crate::watchdog::feed();
     }
     count
 }

@@ -1,6 +1,6 @@
 //! The urgent half: the receiver itself, everything that happens to it and everything that it orders.
 
-use crate::board::{Account, Board, Work};
+use crate::board::{Board, Contact, Work};
 use crate::outbox::Message;
 use crate::wires::{Heard, Wires};
 use crate::{address, line};
@@ -35,27 +35,27 @@ pub async fn attend<D: Decoder, B: Board>(
     stack: Stack<'_>,
     receiver: &mut Receiver<D>,
     board: &mut B,
-    account: &Account,
+    contact: &Contact,
     wires: &Wires,
 ) -> ! {
     let media = Cell::new(None);
     let serve = serve(stack, receiver, board, &media, wires);
     join3(
         serve,
-        follow(stack, account, &media),
-        line::carry(stack, account, &wires.line),
+        follow(stack, contact, &media),
+        line::carry(stack, contact, &wires.line),
     )
     .await
     .0
 }
 
 /// Keeps the media host's address up to date.
-async fn follow(stack: Stack<'_>, account: &Account, media: &Cell<Option<IpEndpoint>>) -> ! {
+async fn follow(stack: Stack<'_>, contact: &Contact, media: &Cell<Option<IpEndpoint>>) -> ! {
     loop {
-        let found = address::resolve(stack, &account.media_host).await;
+        let found = address::resolve(stack, &contact.media_host).await;
         match found {
-            Some(address) => media.set(Some(IpEndpoint::new(address, account.media_port))),
-            None => log::warn!("nobody knows the address of {}", account.media_host),
+            Some(address) => media.set(Some(IpEndpoint::new(address, contact.media_port))),
+            None => log::warn!("nobody knows the address of {}", contact.media_host),
         }
         Timer::after(if found.is_some() { LOOK_UP } else { LOOK_UP_AGAIN }).await;
     }
@@ -116,7 +116,7 @@ async fn serve<D: Decoder, B: Board>(
         if time >= looked + B::ALIVE / 2 {
             looked = time;
             if wires.silence() < STUCK {
-                board.alive(Micros(time));
+                board.alive(Micros(time), receiver.turns());
             }
         }
 
