@@ -9,7 +9,7 @@ use loa_protocol::SAMPLE_RATE;
 use loa_receiver::Micros;
 
 /// Stretches that may wait.
-const STRETCHES: usize = 32;
+const STRETCHES: usize = 64;
 /// A sample in nanoseconds, rounded.
 const SAMPLE: i64 = 1_000_000_000 / SAMPLE_RATE as i64;
 /// Further than this from its time, a stretch is no drift but another place: silence is put before it, or its beginning is left

@@ -31,6 +31,7 @@ pub struct Wires {
 }
 
 /// What the MQTT session has to tell.
+#[expect(clippy::large_enum_variant, reason = "there is no heap to put the large one on")]
 pub(crate) enum Heard {
     Up,
     Down,
