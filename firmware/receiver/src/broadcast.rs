@@ -40,7 +40,10 @@ impl Account {
         if concealed {
             self.concealed += length;
         }
-        let squares: u64 = pcm.iter().map(|sample| u64::from(sample.unsigned_abs()).pow(2)).sum();
+        let squares: u64 = pcm
+            .iter()
+            .map(|sample| u64::from(u32::from(sample.unsigned_abs()).pow(2)))
+            .sum();
         self.squares = self.squares.saturating_add(squares);
     }
 
