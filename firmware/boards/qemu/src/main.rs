@@ -144,12 +144,6 @@ async fn tick() -> ! {
     }
 }
 
-#[cortex_m_rt::exception]
-unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
-    log::error!("hard fault: {frame:?}");
-    exit(PANICKED)
-}
-
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     log::error!("{info}");
