@@ -228,6 +228,7 @@ impl Device {
         let now = self.clock.now();
         core.handle(Micros(now.0 - shell.booted.0), input);
         let mut shared = self.shared.lock();
+        shared.observer.counted(*core.counters());
         let mut news = Vec::new();
         while let Some(output) = core.poll() {
             match output {

@@ -9,7 +9,7 @@ use loa_protocol::precedence::goes_before;
 use loa_protocol::report::Receipt;
 use loa_protocol::topic::{Downlink, Topic, Uplink};
 use loa_protocol::{BroadcastId, SAMPLE_RATE, UnixMicros};
-use loa_receiver::{Enrolment, Status};
+use loa_receiver::{Counters, Enrolment, Status};
 
 use crate::fault::Link;
 use crate::recording::{Recording, RecordingError};
@@ -50,6 +50,7 @@ pub(crate) struct Observer {
     samples: u64,
     muted: u64,
     overdue: u64,
+    counters: Counters,
     ended: u64,
 }
 
@@ -78,7 +79,13 @@ impl Observer {
             muted: 0,
             overdue: 0,
             ended: 0,
+            counters: Counters::default(),
         }
+    }
+
+    /// What the receiver has counted since it booted.
+    pub(crate) fn counted(&mut self, counters: Counters) {
+        self.counters = counters;
     }
 
     pub(crate) fn booted(&mut self) -> News {
@@ -208,6 +215,8 @@ impl Observer {
             samples: self.samples,
             muted: self.muted,
             overdue: self.overdue,
+            refused_commands: self.counters.refused_commands,
+            refused_media: self.counters.refused_media,
             other_datagrams: down.others(),
             hellos: up.others(),
             broadcasts: self.broadcasts.iter().map(|it| it.report(Some(down))).collect(),

@@ -32,6 +32,10 @@ pub struct ReceiverReport {
     pub muted: u64,
     /// Of them, how many were handed out after they should have sounded.
     pub overdue: u64,
+    /// Commands that it refused since it booted: forged, replayed, malformed, out of time, for others.
+    pub refused_commands: u32,
+    /// Media datagrams that it refused since it booted.
+    pub refused_media: u32,
     /// Datagrams that are no sound, to the receiver: answers to hello, sender reports.
     pub other_datagrams: Counts,
     /// Datagrams of hello, from the receiver.
