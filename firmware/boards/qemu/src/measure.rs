@@ -10,6 +10,7 @@
 //! - `decode`, `conceal`: calls of the decoder from within the receiver, with and without a packet.
 //! - `datagram`, `message`, `timer`: what else the receiver and its shell did after such an event, the decoder's share taken out.
 //!   A datagram's is what SRTP and the jitter buffer cost.
+//! - `stack`: the most bytes that the stack has had since boot, interrupts on top of each other included.
 //! - `alone`: the same calls of libopus again, in the same order, by a loop that does nothing else.
 
 use crate::semihosting::{File, Mode};
@@ -185,6 +186,21 @@ impl<D: Decoder> Decoder for Measured<D> {
     fn reset(&mut self) {
         self.0.reset();
     }
+}
+
+/// How much of the stack has been used: cortex-m-rt painted it at boot.
+#[expect(unsafe_code, reason = "looks at the stack's memory")]
+fn stack() -> usize {
+    unsafe extern "C" {
+        static _stack_end: u32;
+        static _stack_start: u32;
+    }
+    let (mut lowest, top) = (&raw const _stack_end, &raw const _stack_start);
+    // SAFETY: from the end of the variables to the stack's beginning all is RAM, whether it has been used or not.
+    while lowest < top && unsafe { lowest.read_volatile() } == cortex_m_rt::STACK_PAINT_VALUE {
+        lowest = lowest.wrapping_add(1);
+    }
+    top as usize - lowest as usize
 }
 
 /// Decodes what was recorded once more, and nothing else.
