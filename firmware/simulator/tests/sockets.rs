@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ use loa_protocol::{ReceiverId, UnixMicros};
 use loa_receiver::Enrolment;
 use loa_simulator::fault::Faults;
 use loa_simulator::{Config, Error, News, Simulation};
-use mqtt5::broker::config::{StorageBackend, StorageConfig};
+use mqtt5::broker::config::{StorageBackend, StorageConfig, TlsConfig};
 use mqtt5::broker::{BrokerConfig, BrokerShutdownHandle, MqttBroker};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use support::*;
@@ -68,6 +68,11 @@ impl Drop for House {
 
 impl House {
     async fn open(receivers: u8) -> Self {
+        Self::open_with(receivers, None).await
+    }
+
+    /// With a certificate and its key (PEM files), receivers are to come by TLS.
+    async fn open_with(receivers: u8, tls: Option<(PathBuf, PathBuf)>) -> Self {
         // Nothing on disk: a broker of its own for each test.
         let storage = StorageConfig {
             backend: StorageBackend::Memory,
@@ -77,7 +82,14 @@ impl House {
         let config = BrokerConfig::default()
             .with_bind_address(([127, 0, 0, 1], 0))
             .with_storage(storage);
+        let config = match &tls {
+            Some((certificate, key)) => {
+                config.with_tls(TlsConfig::new(certificate.clone(), key.clone()).with_bind_address(([127, 0, 0, 1], 0)))
+            }
+            None => config,
+        };
         let mut broker = MqttBroker::with_config(config).await.unwrap();
+        let secured = broker.tls_local_addr().map(|address| address.port());
         let port = broker.local_addr().unwrap().port();
         let handle = broker.shutdown_handle();
         let mut tasks = JoinSet::new();
@@ -93,7 +105,9 @@ impl House {
                 .unwrap();
         }
         let server = Arc::new(Server {
-            enrolments: (1..=receivers).map(|n| enrolment(n, port, media)).collect(),
+            enrolments: (1..=receivers)
+                .map(|n| enrolment(n, secured.unwrap_or(port), media))
+                .collect(),
             client,
             socket,
             ways: Mutex::default(),
@@ -326,6 +340,55 @@ async fn without_udp_the_same_sound_comes_over_mqtt() {
         assert_eq!(receiver.broadcasts[0].network.offered, 0, "nothing came by UDP");
         assert!(wav(folder.path(), n as u8 + 1) == programme.decoded);
     }
+}
+
+#[tokio::test]
+async fn a_broker_must_prove_itself_to_the_enrolled_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = |name: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let certificate = params.self_signed(&key).unwrap();
+        (certificate.der().to_vec(), rcgen::Issuer::new(params, key))
+    };
+    let (ca, issuer) = authority("the enrolled one");
+    let (other, _) = authority("another");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names = vec!["127.0.0.1".to_owned()];
+    let certificate = rcgen::CertificateParams::new(names)
+        .unwrap()
+        .signed_by(&key, &issuer)
+        .unwrap();
+    let files = (folder.path().join("broker.pem"), folder.path().join("broker.key"));
+    std::fs::write(&files.0, certificate.pem()).unwrap();
+    std::fs::write(&files.1, key.serialize_pem()).unwrap();
+
+    let mut house = House::open_with(2, Some(files)).await;
+    let mut enrolments = house.server.enrolments.clone();
+    enrolments[0].mqtt_ca = Some(ca.into_iter().collect());
+    enrolments[1].mqtt_ca = Some(other.into_iter().collect());
+    let simulation = Simulation::start(Config::new(enrolments)).unwrap();
+    let mut events = simulation.events();
+    let programme = Arc::new(Programme::new(1.0));
+    loop {
+        let event = timeout(LIMIT, events.recv()).await.expect("the first plays").unwrap();
+        match event.news {
+            News::Ready => {
+                assert_eq!(event.receiver, 0, "only the first trusts this broker");
+                house.air(&programme, programme.play(5, now().offset(1_000_000)));
+            }
+            News::Ended(..) => break,
+            _ => {}
+        }
+    }
+    let report = simulation.stop().await.unwrap();
+    assert!(report.receivers[0].broadcasts[0].played_fully(), "{report:?}");
+    assert!(
+        !report.receivers[1].ready && report.receivers[1].samples == 0,
+        "{report:?}"
+    );
 }
 
 #[tokio::test]
