@@ -15,8 +15,8 @@ use loa_protocol::hello::{Answer, Hello};
 use loa_protocol::report::Outcome;
 use loa_protocol::topic::{Downlink, Topic, Uplink};
 use loa_protocol::{ReceiverId, UnixMicros};
-use loa_receiver::Enrolment;
-use loa_simulator::fault::Faults;
+use loa_receiver::{Enrolment, Micros};
+use loa_simulator::fault::{Faults, Outage};
 use loa_simulator::{Config, Error, News, Simulation};
 use mqtt5::broker::config::{StorageBackend, StorageConfig, TlsConfig};
 use mqtt5::broker::{BrokerConfig, BrokerShutdownHandle, MqttBroker};
@@ -339,6 +339,45 @@ async fn without_udp_the_same_sound_comes_over_mqtt() {
         assert!(receiver.broadcasts[0].played_fully(), "{receiver:?}");
         assert_eq!(receiver.broadcasts[0].network.offered, 0, "nothing came by UDP");
         assert!(wav(folder.path(), n as u8 + 1) == programme.decoded);
+    }
+}
+
+#[tokio::test]
+async fn an_outage_costs_what_falls_into_it_and_no_more() {
+    let mut house = House::open(2).await;
+    let outage = Outage {
+        from: Micros(4 * SECOND),
+        to: Micros(5 * SECOND),
+    };
+    let simulation = Simulation::start(Config {
+        faults: Faults {
+            outages: vec![outage],
+            ..Faults::default()
+        },
+        ..Config::new(house.server.enrolments.clone())
+    })
+    .unwrap();
+    let mut events = simulation.events();
+    timeout(LIMIT, simulation.wait_ready()).await.expect("all are ready");
+    let programme = Arc::new(Programme::new(6.0));
+    let play = programme.play(6, now().offset(1_000_000));
+    house.air(&programme, play);
+    timeout(LIMIT, simulation.wait_ended(play.broadcast))
+        .await
+        .expect("all have ended");
+    // Shorter than what MQTT takes for a dead line: the session goes on.
+    while let Ok(event) = events.try_recv() {
+        assert_ne!(event.news, News::NotReady);
+    }
+    for receiver in simulation.stop().await.unwrap().receivers {
+        let [broadcast] = &receiver.broadcasts[..] else {
+            panic!("{receiver:?}")
+        };
+        let receipt = broadcast.receipt.as_ref().unwrap();
+        // A second of packets of 60 ms.
+        assert!((15..=18).contains(&broadcast.network.in_outage), "{receiver:?}");
+        assert_eq!(receipt.lost, broadcast.network.unusable(), "{receiver:?}");
+        assert_eq!(receiver.boots, 1);
     }
 }
 
