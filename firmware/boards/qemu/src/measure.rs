@@ -237,6 +237,7 @@ fn report(meter: &Meter, microseconds: u64, alone: &Count) {
             ",\"microseconds\":{microseconds},\"awake\":{}",
             instructions(meter.awake)
         )?;
+        write!(json, ",\"stack\":{}", stack())?;
         for (name, count) in [
             ("decode", &meter.decode),
             ("conceal", &meter.conceal),
