@@ -77,12 +77,12 @@ async fn serve<D: Decoder, B: Board>(
     socket.bind(0).expect("a fresh socket can be bound");
 
     let mut datagram = [0; MAX_DATAGRAM];
-    let mut work = Work::Timer;
+    let mut work = Some(Work::Timer);
     let mut looked = 0;
     let mut reboot = None;
+    board.begins(Work::Timer);
     receiver.handle(now(), Input::Timer);
     loop {
-        board.begins(work);
         while let Some(output) = receiver.poll() {
             match output {
                 Output::Datagram(bytes) => send(&socket, media.get(), bytes),
@@ -107,7 +107,9 @@ async fn serve<D: Decoder, B: Board>(
                 },
             }
         }
-        board.ends(work);
+        if let Some(work) = work.take() {
+            board.ends(work);
+        }
 
         let time = now().0;
         if reboot.is_some_and(|at| at <= time) {
@@ -124,16 +126,12 @@ async fn serve<D: Decoder, B: Board>(
         let next = due.min(looked + B::ALIVE / 2);
         match select3(wires.heard.receive(), socket.recv_from(&mut datagram), alarm(next)).await {
             Either3::First(heard) => {
-                work = Work::Message;
-                board.begins(work);
+                board.begins(*work.insert(Work::Message));
                 hear(receiver, heard);
-                board.ends(work);
             }
             Either3::Second(Ok((length, from))) if Some(from.endpoint) == media.get() => {
-                work = Work::Datagram;
-                board.begins(work);
+                board.begins(*work.insert(Work::Datagram));
                 receiver.handle(now(), Input::Datagram(&mut datagram[..length]));
-                board.ends(work);
             }
             // From somebody else, or longer than any of ours.
             Either3::Second(_) => continue,
@@ -141,10 +139,10 @@ async fn serve<D: Decoder, B: Board>(
         }
         // However much comes in, what is due is done.
         if due <= now().0 {
-            work = Work::Timer;
-            board.begins(work);
+            if work.is_none() {
+                board.begins(*work.insert(Work::Timer));
+            }
             receiver.handle(now(), Input::Timer);
-            board.ends(work);
         }
     }
 }
