@@ -28,6 +28,15 @@ struct Exchange {
 /// in its future, and forgets the last one if that does.
 const PUT_BACK: u64 = 60_000_000;
 
+/// How local time becomes wall time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offset {
+    /// Wall time less local time, in microseconds.
+    pub(crate) micros: i64,
+    /// By how much that may be wrong, in microseconds.
+    pub(crate) error: i64,
+}
+
 /// The receiver's clock.
 #[derive(Default)]
 pub(crate) struct Clock {
@@ -38,14 +47,17 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Wall time less local time, in microseconds, by the exchange with the least round trip; `None` before the first.
-    pub(crate) fn offset(&self) -> Option<i64> {
-        self.best().map(|exchange| exchange.offset)
+    /// By the exchange with the least round trip; `None` before the first.
+    pub(crate) fn offset(&self) -> Option<Offset> {
+        self.best().map(|exchange| Offset {
+            micros: exchange.offset,
+            error: exchange.round_trip / 2,
+        })
     }
 
     pub(crate) fn wall(&self, now: Local) -> Option<UnixMicros> {
         self.offset()
-            .map(|offset| UnixMicros(u64::try_from(now.saturating_add(offset)).unwrap_or(0)))
+            .map(|offset| UnixMicros(u64::try_from(now.saturating_add(offset.micros)).unwrap_or(0)))
     }
 
     /// Wall time at which it was first set, as it was thought to be then: names this boot.

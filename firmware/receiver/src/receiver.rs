@@ -22,7 +22,7 @@ const TELEMETRY: Local = 30_000_000;
 /// Latest local time that is told from later ones: arithmetic stays far from its ends.
 const LATEST: u64 = 1 << 60;
 
-/// A receiver; see the crate. About 60 KB without its decoder: build it where it shall stay.
+/// A receiver; see the crate. About 50 KB without its decoder: build it where it shall stay.
 pub struct Receiver<D: Decoder> {
     enrolment: Enrolment,
     build: Build,

@@ -121,8 +121,8 @@ fn ssrc_of(id: StreamId) -> u32 {
     })
 }
 
+/// Waits for the end. What [`watch::Receiver::wait_for`] gives may not be kept across an await, and is not here.
 async fn ended(shutdown: &mut watch::Receiver<bool>) {
-    // The lock that this gives must not outlive it.
     let _ = shutdown.wait_for(|ending| *ending).await;
 }
 

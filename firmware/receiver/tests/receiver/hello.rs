@@ -239,7 +239,7 @@ fn a_receipt_that_a_dying_session_may_have_lost_is_sent_again() {
     world.broadcast(&it, LATENCY);
     world.run_until(4 * SECOND + 200_000);
     assert_eq!(world.finals(&it).len(), 1);
-    for (down, up, finals) in [(5, 20, 2), (40, 50, 2)] {
+    for (down, up, finals) in [(5, 20, 2), (60, 70, 3), (161, 170, 3)] {
         world.at(down * SECOND, Event::MqttDown);
         world.at(up * SECOND, Event::MqttUp);
         world.run_until((up + 11) * SECOND);

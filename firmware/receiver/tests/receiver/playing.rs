@@ -324,6 +324,22 @@ fn the_clock_being_corrected_a_little_moves_nothing_that_sounds() {
 }
 
 #[test]
+fn a_slow_way_to_the_server_is_no_reason_to_move_what_sounds() {
+    let mut world = World::ready();
+    let it = play(1, 3 * SECOND, 48_000 * 80);
+    world.broadcast(&it, LATENCY);
+    // The clock comes to be 40 ms off, and says that it may be by 45.
+    world.uphill = 80_000;
+    world.run_until(75 * SECOND);
+    assert_eq!(world.receiver.clock_error(), 45_000);
+    let wall = world.receiver.wall(loa_receiver::Micros(world.now));
+    assert_eq!(wall, Some(world.wall(world.now).offset(40_000)));
+    world.run_until(90 * SECOND);
+    assert_eq!(joined(&world.heard(&it)).1.len() as u64, it.samples);
+    assert_eq!(world.receiver.counters().jumps, 0);
+}
+
+#[test]
 fn the_clock_being_corrected_by_much_moves_it() {
     // The server's clock turns out to be ahead: 300 ms are skipped. Or behind: 300 ms of silence, and nothing sounds twice.
     for (error, skipped) in [(300_000i64, 14_400), (-300_000, 0)] {
