@@ -33,6 +33,7 @@ mod watchdog;
 use board::Qemu;
 use embassy_executor::Spawner;
 use embassy_net::{Config, DhcpConfig, Runner, Stack, StackResources};
+#[cfg(not(feature = "measure"))]
 use embassy_time::{Duration, Ticker};
 use ethernet::Ethernet;
 use loa_board_shell::{Contact, SOCKETS, Wires};
@@ -101,6 +102,8 @@ fn main() -> ! {
         },
         |patient: Spawner| {
             patient.spawn(converse(contact, random).expect("spawned once"));
+            // No board one can buy needs it, so it is not measured.
+            #[cfg(not(feature = "measure"))]
             patient.spawn(tick().expect("spawned once"));
         },
     )
@@ -144,6 +147,7 @@ async fn converse(contact: &'static Contact, mut random: HostRandom) -> ! {
 }
 
 /// Keeps QEMU awake: while its guest sleeps, its user-mode network looks at new TCP connections only once a second.
+#[cfg(not(feature = "measure"))]
 #[embassy_executor::task]
 async fn tick() -> ! {
     let mut ticker = Ticker::every(Duration::from_millis(5));

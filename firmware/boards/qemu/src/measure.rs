@@ -6,7 +6,7 @@
 //!
 //! - `per_tick`: a loop of known length, counted at boot: 50.0, or it did not run with `-icount shift=0`, and nothing below means anything.
 //! - `microseconds`: how long the broadcast was measured; `awake`: everything between waking up and sleeping, interrupts,
-//!   network, MQTT and the 5 ms tick included.
+//!   network and MQTT included.
 //! - `decode`, `conceal`: calls of the decoder from within the receiver, with and without a packet.
 //! - `datagram`, `message`, `timer`: what else the receiver and its shell did after such an event, the decoder's share taken out.
 //!   A datagram's is what SRTP and the jitter buffer cost.

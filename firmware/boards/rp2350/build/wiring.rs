@@ -19,21 +19,51 @@ struct Signal<'a> {
 
 /// The diagram's text.
 pub(crate) fn diagram(map: &Map) -> String {
-    let mut signals: Vec<_> = map.dac.iter().chain(&map.amplifier).map(|(name, pin)| signal(name, pin)).collect();
+    let mut signals: Vec<_> = map
+        .dac
+        .iter()
+        .chain(&map.amplifier)
+        .map(|(name, pin)| signal(name, pin))
+        .collect();
     signals.sort_by_key(|signal| signal.gpio);
     let (dac, amplifier): (Vec<_>, Vec<_>) = signals.iter().partition(|signal| DAC.contains(&signal.to));
     let numbers = (POWER + 1..=POWER + dac.len()).map(|number| number.to_string());
     FRAME
         .replace("{module}", &map.board.module)
-        .replace("{headers}", &list(signals.iter().map(|signal| signal.header.to_string())))
-        .replace("{labels}", &list(signals.iter().map(|signal| format!("GP{} {}", signal.gpio, signal.name))))
-        .replace("{dac headers}", &list(dac.iter().map(|signal| signal.header.to_string())))
+        .replace(
+            "{headers}",
+            &list(signals.iter().map(|signal| signal.header.to_string())),
+        )
+        .replace(
+            "{labels}",
+            &list(
+                signals
+                    .iter()
+                    .map(|signal| format!("GP{} {}", signal.gpio, signal.name)),
+            ),
+        )
+        .replace(
+            "{dac headers}",
+            &list(dac.iter().map(|signal| signal.header.to_string())),
+        )
         .replace("{dac inputs}", &list(dac.iter().map(|signal| signal.to.to_owned())))
-        .replace("{dac colours}", &list(dac.iter().map(|signal| signal.colour.to_owned())))
+        .replace(
+            "{dac colours}",
+            &list(dac.iter().map(|signal| signal.colour.to_owned())),
+        )
         .replace("{dac wires}", &list(numbers))
-        .replace("{amplifier headers}", &list(amplifier.iter().map(|signal| signal.header.to_string())))
-        .replace("{amplifier inputs}", &list(amplifier.iter().map(|signal| signal.to.to_owned())))
-        .replace("{amplifier colours}", &list(amplifier.iter().map(|signal| signal.colour.to_owned())))
+        .replace(
+            "{amplifier headers}",
+            &list(amplifier.iter().map(|signal| signal.header.to_string())),
+        )
+        .replace(
+            "{amplifier inputs}",
+            &list(amplifier.iter().map(|signal| signal.to.to_owned())),
+        )
+        .replace(
+            "{amplifier colours}",
+            &list(amplifier.iter().map(|signal| signal.colour.to_owned())),
+        )
 }
 
 fn signal<'a>(name: &str, pin: &'a Pin) -> Signal<'a> {

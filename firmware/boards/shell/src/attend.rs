@@ -51,12 +51,16 @@ pub async fn attend<D: Decoder, B: Board>(
 
 /// Keeps the media host's address up to date.
 async fn follow(stack: Stack<'_>, contact: &Contact, media: &Cell<Option<IpEndpoint>>) -> ! {
+    let mut told = false;
     loop {
         let found = address::resolve(stack, &contact.media_host).await;
         match found {
             Some(address) => media.set(Some(IpEndpoint::new(address, contact.media_port))),
-            None => log::warn!("nobody knows the address of {}", contact.media_host),
+            // The last one it had is still the best guess.
+            None if !told => log::warn!("nobody knows the address of {}", contact.media_host),
+            None => {}
         }
+        told = found.is_none();
         Timer::after(if found.is_some() { LOOK_UP } else { LOOK_UP_AGAIN }).await;
     }
 }
@@ -134,7 +138,7 @@ async fn serve<D: Decoder, B: Board>(
                 receiver.handle(now(), Input::Datagram(&mut datagram[..length]));
             }
             // From somebody else, or longer than any of ours.
-            Either3::Second(_) => continue,
+            Either3::Second(_) => {}
             Either3::Third(()) => {}
         }
         // However much comes in, what is due is done.
