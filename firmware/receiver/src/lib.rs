@@ -51,6 +51,17 @@ pub trait Decoder {
     fn reset(&mut self);
 }
 
+/// A decoder that stays where it is: some are large.
+impl<D: Decoder> Decoder for &mut D {
+    fn decode(&mut self, packet: Option<&[u8]>, fec: bool, pcm: &mut [i16]) -> Result<usize, DecodeError> {
+        D::decode(self, packet, fec, pcm)
+    }
+
+    fn reset(&mut self) {
+        D::reset(self);
+    }
+}
+
 /// A packet that is none, or does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeError;

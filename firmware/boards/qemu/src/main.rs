@@ -33,11 +33,12 @@ mod watchdog;
 use board::Qemu;
 use embassy_executor::Spawner;
 use embassy_net::{Config, DhcpConfig, Runner, Stack, StackResources};
+#[cfg(not(feature = "measure"))]
 use embassy_time::{Duration, Ticker};
 use ethernet::Ethernet;
 use loa_board_shell::{Contact, SOCKETS, Wires};
 use loa_opus::OpusDecoder;
-use loa_receiver::{Build, Receiver};
+use loa_receiver::{Build, Enrolment, Receiver};
 use random::HostRandom;
 use semihosting::exit;
 use static_cell::StaticCell;
@@ -52,9 +53,9 @@ const BUILD: Build = Build {
 };
 
 #[cfg(not(feature = "measure"))]
-type Opus = OpusDecoder;
+type Opus = &'static mut OpusDecoder;
 #[cfg(feature = "measure")]
-type Opus = measure::Measured<OpusDecoder>;
+type Opus = measure::Measured<&'static mut OpusDecoder>;
 
 static WIRES: Wires = Wires::new();
 
@@ -81,11 +82,7 @@ fn main() -> ! {
     let ethernet = Ethernet::start().expect("a LAN9118 is there: -nic user,model=lan9118");
     let mut random = HostRandom::open().expect("the host has random numbers in /dev/urandom");
 
-    static RECEIVER: StaticCell<Receiver<Opus>> = StaticCell::new();
-    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, Opus::default()));
-    static ACCOUNT: StaticCell<Contact> = StaticCell::new();
-    let contact = ACCOUNT.init(Contact::of(&receiver.session()).expect("a session fits a contact"));
-
+    let (receiver, contact) = receiver(enrolment);
     let mut dhcp = DhcpConfig::default();
     dhcp.hostname = contact_name(contact);
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
@@ -105,9 +102,23 @@ fn main() -> ! {
         },
         |patient: Spawner| {
             patient.spawn(converse(contact, random).expect("spawned once"));
+            // No board one can buy needs it, so it is not measured.
+            #[cfg(not(feature = "measure"))]
             patient.spawn(tick().expect("spawned once"));
         },
     )
+}
+
+/// Not inlined, so that what it needs of the stack while it builds is given back.
+#[inline(never)]
+fn receiver(enrolment: Enrolment) -> (&'static mut Receiver<Opus>, &'static Contact) {
+    static DECODER: StaticCell<OpusDecoder> = StaticCell::new();
+    static RECEIVER: StaticCell<Receiver<Opus>> = StaticCell::new();
+    static CONTACT: StaticCell<Contact> = StaticCell::new();
+    let decoder = Opus::from(DECODER.init_with(OpusDecoder::new));
+    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, decoder));
+    let contact = CONTACT.init(Contact::of(&receiver.session()).expect("a session fits a contact"));
+    (receiver, contact)
 }
 
 fn contact_name(contact: &Contact) -> Option<heapless::String<32>> {
@@ -136,6 +147,7 @@ async fn converse(contact: &'static Contact, mut random: HostRandom) -> ! {
 }
 
 /// Keeps QEMU awake: while its guest sleeps, its user-mode network looks at new TCP connections only once a second.
+#[cfg(not(feature = "measure"))]
 #[embassy_executor::task]
 async fn tick() -> ! {
     let mut ticker = Ticker::every(Duration::from_millis(5));

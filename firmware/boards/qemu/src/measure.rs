@@ -6,7 +6,7 @@
 //!
 //! - `per_tick`: a loop of known length, counted at boot: 50.0, or it did not run with `-icount shift=0`, and nothing below means anything.
 //! - `microseconds`: how long the broadcast was measured; `awake`: everything between waking up and sleeping, interrupts,
-//!   network, MQTT and the 5 ms tick included.
+//!   network and MQTT included.
 //! - `decode`, `conceal`: calls of the decoder from within the receiver, with and without a packet.
 //! - `datagram`, `message`, `timer`: what else the receiver and its shell did after such an event, the decoder's share taken out.
 //!   A datagram's is what SRTP and the jitter buffer cost.
@@ -144,15 +144,21 @@ pub(crate) fn status(status: Status) {
                 core::mem::take(meter)
             });
             with(|fresh| (fresh.calibration, fresh.woke) = (meter.calibration, meter.woke));
-            report(&meter, since.elapsed().as_micros(), &alone());
+            let (microseconds, stack) = (since.elapsed().as_micros(), stack());
+            report(&meter, microseconds, stack, &alone());
         }
         _ => {}
     }
 }
 
 /// A decoder whose calls are counted and recorded.
-#[derive(Default)]
 pub(crate) struct Measured<D>(D);
+
+impl<D> From<D> for Measured<D> {
+    fn from(decoder: D) -> Self {
+        Self(decoder)
+    }
+}
 
 impl<D: Decoder> Decoder for Measured<D> {
     fn decode(&mut self, packet: Option<&[u8]>, fec: bool, pcm: &mut [i16]) -> Result<usize, DecodeError> {
@@ -204,6 +210,7 @@ fn stack() -> usize {
 }
 
 /// Decodes what was recorded once more, and nothing else.
+#[inline(never)]
 fn alone() -> Count {
     let mut count = Count::default();
     let Some(mut file) = File::open(PACKETS, Mode::Read) else {
@@ -226,7 +233,7 @@ fn alone() -> Count {
     count
 }
 
-fn report(meter: &Meter, microseconds: u64, alone: &Count) {
+fn report(meter: &Meter, microseconds: u64, stack: usize, alone: &Count) {
     let instructions = |ticks: u64| ticks * LOOP_INSTRUCTIONS / meter.calibration.max(1);
     let thousandths = LOOP_INSTRUCTIONS * 1000 / meter.calibration.max(1);
     let mut json = heapless::String::<1024>::new();
@@ -237,7 +244,7 @@ fn report(meter: &Meter, microseconds: u64, alone: &Count) {
             ",\"microseconds\":{microseconds},\"awake\":{}",
             instructions(meter.awake)
         )?;
-        write!(json, ",\"stack\":{}", stack())?;
+        write!(json, ",\"stack\":{stack}")?;
         for (name, count) in [
             ("decode", &meter.decode),
             ("conceal", &meter.conceal),

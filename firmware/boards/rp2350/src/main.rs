@@ -27,7 +27,7 @@ use embassy_rp::trng::{self, Trng};
 use embassy_rp::{bind_interrupts, dma, peripherals, pio};
 use loa_board_shell::{Contact, Wires};
 use loa_opus::OpusDecoder;
-use loa_receiver::{Build, Receiver};
+use loa_receiver::{Build, Enrolment, Receiver};
 use network::Network;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -49,6 +49,8 @@ bind_interrupts!(pub(crate) struct Interrupts {
     TRNG_IRQ => trng::InterruptHandler<peripherals::TRNG>;
 });
 
+type Opus = &'static mut OpusDecoder;
+
 static WIRES: Wires = Wires::new();
 
 #[embassy_executor::main(executor = "embassy_rp::executor::Executor", entry = "cortex_m_rt::entry")]
@@ -68,11 +70,7 @@ async fn main(spawner: Spawner) {
         .await;
     let mut random = ChaCha20Rng::from_seed(seed);
 
-    static RECEIVER: StaticCell<Receiver<OpusDecoder>> = StaticCell::new();
-    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, OpusDecoder::new()));
-    static CONTACT: StaticCell<Contact> = StaticCell::new();
-    let contact: &'static Contact = CONTACT.init(Contact::of(&receiver.session()).expect("a session fits a contact"));
-
+    let (receiver, contact) = receiver(enrolment);
     let (sound, urgent) = priorities::start();
     sound.spawn(dac::feed(dac, chip.PIO0, chip.DMA_CH2).expect("spawned once"));
     let network = Network {
@@ -86,10 +84,22 @@ async fn main(spawner: Spawner) {
     spawner.spawn(converse(contact, random).expect("spawned once"));
 }
 
+/// Not inlined, so that what it needs of the stack while it builds is given back.
+#[inline(never)]
+fn receiver(enrolment: Enrolment) -> (&'static mut Receiver<Opus>, &'static Contact) {
+    static DECODER: StaticCell<OpusDecoder> = StaticCell::new();
+    static RECEIVER: StaticCell<Receiver<Opus>> = StaticCell::new();
+    static CONTACT: StaticCell<Contact> = StaticCell::new();
+    let decoder = DECODER.init_with(OpusDecoder::new);
+    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, decoder));
+    let contact = CONTACT.init(Contact::of(&receiver.session()).expect("a session fits a contact"));
+    (receiver, contact)
+}
+
 #[embassy_executor::task]
 async fn attend(
     network: Network,
-    receiver: &'static mut Receiver<OpusDecoder>,
+    receiver: &'static mut Receiver<Opus>,
     mut board: Rp2350,
     contact: &'static Contact,
 ) -> ! {

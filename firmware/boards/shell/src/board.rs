@@ -24,7 +24,7 @@ pub trait Board {
     /// Starts afresh.
     fn reboot(&mut self) -> !;
 
-    /// Work of this kind begins. Only a board that measures cares.
+    /// Work of this kind begins, what the receiver orders because of it included. Only a board that measures cares.
     fn begins(&mut self, _work: Work) {}
 
     /// The work that began last is done.
@@ -41,7 +41,7 @@ pub enum Work {
     Datagram,
     /// A message over MQTT.
     Message,
-    /// What was due.
+    /// What was due, if nothing else happened.
     Timer,
 }
 

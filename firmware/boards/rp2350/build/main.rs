@@ -1,4 +1,7 @@
-//! Makes pins and memory map from `hardware/rp2350-w5500.toml`, the one place where they stand.
+//! Makes pins and memory map from `hardware/rp2350-w5500.toml`, the one place where they stand, and checks that the wiring
+//! diagram's text says the same.
+
+mod wiring;
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -6,6 +9,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 const MAP: &str = "../../../hardware/rp2350-w5500.toml";
+const WIRING: &str = "../../../hardware/rp2350-w5500.wiring.yml";
 /// What the enrolment takes of the end of flash, in KiB (`src/flash.rs`).
 const ENROLMENT_KIB: u32 = 64;
 
@@ -20,6 +24,7 @@ struct Map {
 
 #[derive(Deserialize)]
 struct Board {
+    module: String,
     flash_kib: u32,
     ram_kib: u32,
 }
@@ -29,6 +34,8 @@ struct Pin {
     gpio: u8,
     header: Option<u8>,
     active: Option<String>,
+    to: Option<String>,
+    colour: Option<String>,
 }
 
 fn main() {
@@ -38,10 +45,19 @@ fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     std::fs::write(out.join("pins.rs"), pins(&map)).expect("the build folder can be written");
     std::fs::write(out.join("memory.x"), memory(&map.board)).expect("the build folder can be written");
+    let wiring = wiring::diagram(&map);
+    std::fs::write(out.join("wiring.yml"), &wiring).expect("the build folder can be written");
+    assert!(
+        std::fs::read_to_string(WIRING).is_ok_and(|text| text == wiring),
+        "{WIRING} is not what {MAP} says: copy {} there, and draw it again (hardware/README.md)",
+        out.join("wiring.yml").display()
+    );
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rustc-link-arg-bins=--nmagic");
     println!("cargo:rustc-link-arg-bins=-Tlink.x");
     println!("cargo:rerun-if-changed={MAP}");
+    println!("cargo:rerun-if-changed={WIRING}");
+    println!("cargo:rerun-if-changed=build");
 }
 
 fn groups(map: &Map) -> [(&'static str, &BTreeMap<String, Pin>); 4] {
