@@ -123,8 +123,14 @@ export async function reachable(patience: number): Promise<boolean> {
   }
 }
 
-/** Sends a bulletin. XMLHttpRequest, because fetch cannot tell how far an upload has come; `onProgress` gets 0 to 1. */
-export function upload(file: File, title: string, klass: Class, onProgress: (part: number) => void): Promise<Bulletin> {
+/** Sends a bulletin. XMLHttpRequest, because fetch cannot tell how far an upload has come; `onProgress` gets 0 to 1, `signal` ends it. */
+export function upload(
+  file: File,
+  title: string,
+  klass: Class,
+  onProgress: (part: number) => void,
+  signal: AbortSignal
+): Promise<Bulletin> {
   const form = new FormData();
   form.set('title', title);
   form.set('class', klass);
@@ -142,6 +148,8 @@ export function upload(file: File, title: string, klass: Class, onProgress: (par
       else reject(new Failure(request.status, asProblem(request.response, request.status)));
     };
     request.onerror = () => reject(new Failure(0, { code: 'offline', message: '' }));
+    request.onabort = () => reject(new Failure(0, { code: 'cancelled', message: '' }));
+    signal.addEventListener('abort', () => request.abort());
     request.send(form);
   });
 }

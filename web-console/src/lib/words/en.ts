@@ -51,6 +51,7 @@ export const en: Words = {
   stop: 'Stop',
   stopNamed: (title) => `Stop: ${title}`,
   stopping: 'Stopping…',
+  stopFailed: 'Not stopped',
   elapsed: (played, whole) => `${played} / ${whole}`,
   progress: (title) => `How much has been played of: ${title}`,
 
@@ -66,24 +67,25 @@ export const en: Words = {
   processing: 'Uploaded; the server is processing the audio…',
   uploadFailed: 'Not uploaded',
   uploadKept: 'The file and title are still here; you can try again.',
+  uploaded: (title) => `“${title}” is uploaded. Listen to it, then approve it.`,
   noBulletins: 'No bulletins yet. Upload the first one.',
   draft: 'Not approved',
   approved: 'Approved',
   approve: 'Approve',
   approveNamed: (title) => `Approve bulletin: ${title}`,
   approving: 'Approving…',
+  approveFailed: 'Not approved',
   listen: 'Listen',
   listenNamed: (title) => `Listen: ${title}`,
   addedAt: (time) => `uploaded ${time}`,
 
   composeTitle: 'Broadcast now',
   chooseBulletin: 'Which bulletin',
+  chooseBulletinEmpty: '– choose a bulletin –',
   chooseBulletinNone: 'No bulletin is approved yet. Upload and approve one first.',
   choosePlaces: 'Where',
   noPlaces: 'There are no receivers yet. An administrator adds them with “loa receiver add”.',
-  everywhere: 'Everywhere',
   receiversOf: (area) => `Choose single receivers in ${area}`,
-  receiverCount: (n) => s(n, 'receiver', 'receivers'),
   onlineCount: (online, total) => `${online} of ${total} online`,
   sentence: (bulletin, duration, places) => `Broadcast “${bulletin}” (${duration}) now in ${places}.`,
   places: (areas, receivers) =>
@@ -94,6 +96,9 @@ export const en: Words = {
   broadcastNow: (n) => `Broadcast now to ${s(n, 'receiver', 'receivers')}`,
   broadcastNowIdle: 'Broadcast now',
   starting: 'Starting…',
+  broadcastAccepted: (title) => `The server has taken “${title}”. Follow it in the bar at the top.`,
+  emergencyConfirm: 'EMERGENCY bulletin: it plays at once and interrupts everything else in these places. Check the sentence above, then press again.',
+  emergencyNow: (n) => `BROADCAST EMERGENCY to ${s(n, 'receiver', 'receivers')}`,
   broadcastFailed: 'Not broadcast',
 
   receivers: 'Receivers',
@@ -109,8 +114,9 @@ export const en: Words = {
   lastSeen: 'Last seen',
   neverSeen: 'never connected',
   filterAll: 'All',
-  noReceivers: 'There are no receivers yet.',
-  noneInFilter: 'No receiver is in this state.',
+  noneInFilter: 'There is no such receiver.',
+  findReceiver: 'Find a receiver or an area',
+  showMore: (n) => `Show more (${n} left)`,
   filterLabel: 'Filter by state',
 
   broadcasts: 'Broadcasts',
@@ -118,6 +124,7 @@ export const en: Words = {
   states: { scheduled: 'Scheduled', on_air: 'On the air', done: 'Finished', stopped: 'Stopped', failed: 'Failed' },
   result: (played, targeted) => `${played} of ${s(targeted, 'receiver', 'receivers')} played all of it`,
   showReceipts: 'Result by receiver',
+  showReceiptsNamed: (title) => `Result by receiver: ${title}`,
   receiptsFailed: 'The result could not be read',
   noReceipts: 'No receiver has reported yet.',
   outcome: 'Outcome',
@@ -139,6 +146,7 @@ export const en: Words = {
   lost: 'Lost',
   concealed: 'Concealed',
   level: 'Level',
+  dbfs: (level) => `${level} dBFS`,
 
   duration: (minutes, seconds) => (minutes > 0 ? `${minutes} min ${seconds} s` : `${seconds} s`)
 };

@@ -15,6 +15,10 @@ const sentences: Record<string, Record<Language, string>> = {
     vi: 'Phiên làm việc đã hết. Mời đăng nhập lại.',
     en: 'Your session has ended. Please sign in again.'
   },
+  sound_unplayable: {
+    vi: 'Trình duyệt này không phát được âm thanh của bản tin (Ogg Opus).',
+    en: 'This browser could not play the bulletin’s sound (Ogg Opus).'
+  },
   too_large: {
     vi: 'Tệp lớn quá mức máy chủ cho phép.',
     en: 'The file is larger than the server allows.'

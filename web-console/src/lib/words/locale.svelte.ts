@@ -54,6 +54,11 @@ class Locale {
     return `${time}, ${at.getDate()}/${at.getMonth() + 1}${year}`;
   }
 
+  /** A number with at most `digits` decimals. */
+  number(value: number, digits: number): string {
+    return value.toLocaleString(this.language === 'vi' ? 'vi-VN' : 'en-GB', { maximumFractionDigits: digits });
+  }
+
   /** A length in words, whole seconds. */
   length(milliseconds: number): string {
     const whole = Math.round(milliseconds / 1000);

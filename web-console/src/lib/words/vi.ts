@@ -50,6 +50,7 @@ export const vi = {
   stop: 'Dừng phát',
   stopNamed: (title: string) => `Dừng phát: ${title}`,
   stopping: 'Đang dừng…',
+  stopFailed: 'Chưa dừng được',
   elapsed: (played: string, whole: string) => `${played} / ${whole}`,
   progress: (title: string) => `Đã phát được bao nhiêu của: ${title}`,
 
@@ -65,24 +66,25 @@ export const vi = {
   processing: 'Đã tải xong, máy chủ đang xử lý âm thanh…',
   uploadFailed: 'Chưa tải lên được',
   uploadKept: 'Tệp và tên vẫn còn đây, có thể thử lại.',
+  uploaded: (title: string) => `Đã tải lên “${title}”. Hãy nghe thử rồi duyệt.`,
   noBulletins: 'Chưa có bản tin nào. Hãy tải lên bản tin đầu tiên.',
   draft: 'Chưa duyệt',
   approved: 'Đã duyệt',
   approve: 'Duyệt',
   approveNamed: (title: string) => `Duyệt bản tin: ${title}`,
   approving: 'Đang duyệt…',
+  approveFailed: 'Chưa duyệt được',
   listen: 'Nghe thử',
   listenNamed: (title: string) => `Nghe thử: ${title}`,
   addedAt: (time: string) => `tải lên ${time}`,
 
   composeTitle: 'Phát ngay',
   chooseBulletin: 'Bản tin nào',
+  chooseBulletinEmpty: '– chọn bản tin –',
   chooseBulletinNone: 'Chưa có bản tin nào được duyệt. Tải lên và duyệt một bản tin trước.',
   choosePlaces: 'Phát ở đâu',
   noPlaces: 'Chưa có cụm loa nào. Người quản trị thêm bằng lệnh “loa receiver add”.',
-  everywhere: 'Mọi nơi',
   receiversOf: (area: string) => `Chọn từng cụm loa ở ${area}`,
-  receiverCount: (n: number) => `${n} cụm loa`,
   onlineCount: (online: number, total: number) => `${online}/${total} đang kết nối`,
   sentence: (bulletin: string, duration: string, places: string) => `Phát “${bulletin}” (${duration}) ngay bây giờ tại ${places}.`,
   places: (areas: string[], receivers: number) =>
@@ -93,6 +95,9 @@ export const vi = {
   broadcastNow: (n: number) => `Phát ngay tới ${n} cụm loa`,
   broadcastNowIdle: 'Phát ngay',
   starting: 'Đang bắt đầu…',
+  broadcastAccepted: (title: string) => `Máy chủ đã nhận “${title}”. Theo dõi ở thanh đầu trang.`,
+  emergencyConfirm: 'Bản tin KHẨN CẤP: phát ngay, ngắt mọi buổi khác ở những nơi này. Kiểm tra lại câu trên rồi bấm lần nữa.',
+  emergencyNow: (n: number) => `PHÁT KHẨN CẤP tới ${n} cụm loa`,
   broadcastFailed: 'Chưa phát được',
 
   receivers: 'Cụm loa',
@@ -108,8 +113,9 @@ export const vi = {
   lastSeen: 'Lần cuối thấy',
   neverSeen: 'chưa bao giờ kết nối',
   filterAll: 'Tất cả',
-  noReceivers: 'Chưa có cụm loa nào.',
-  noneInFilter: 'Không có cụm loa nào ở trạng thái này.',
+  noneInFilter: 'Không có cụm loa nào như vậy.',
+  findReceiver: 'Tìm cụm loa hoặc địa bàn',
+  showMore: (n: number) => `Hiện thêm (còn ${n})`,
   filterLabel: 'Lọc theo trạng thái',
 
   broadcasts: 'Các buổi phát',
@@ -117,6 +123,7 @@ export const vi = {
   states: { scheduled: 'Sắp phát', on_air: 'Đang phát', done: 'Đã phát xong', stopped: 'Đã dừng', failed: 'Không phát được' },
   result: (played: number, targeted: number) => `${played}/${targeted} cụm loa đã phát đủ`,
   showReceipts: 'Kết quả từng cụm loa',
+  showReceiptsNamed: (title: string) => `Kết quả từng cụm loa: ${title}`,
   receiptsFailed: 'Chưa đọc được kết quả',
   noReceipts: 'Chưa cụm loa nào báo về.',
   outcome: 'Kết quả',
@@ -138,6 +145,7 @@ export const vi = {
   lost: 'Mất gói',
   concealed: 'Bù âm',
   level: 'Mức âm',
+  dbfs: (level: string) => `${level} dBFS`,
 
   duration: (minutes: number, seconds: number) => (minutes > 0 ? `${minutes} phút ${seconds} giây` : `${seconds} giây`)
 };

@@ -1,3 +1,4 @@
+import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { en } from './en';
 import { sentence } from './errors';
@@ -21,6 +22,16 @@ describe('the dictionaries', () => {
   it('leave nothing of the Vietnamese in the English', () => {
     expect(JSON.stringify(en)).not.toMatch(/[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệịỉĩọỏốồổỗộớờởỡợụủũứừửữựỳỵỷỹ]/i);
   });
+});
+
+it('every word is said somewhere', () => {
+  const folder = new URL('../../', import.meta.url);
+  const source = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(svelte|ts)$/.test(name) && !/words\/(vi|en)\.ts$/.test(name))
+    .map((name) => readFileSync(new URL(name, folder), 'utf8'))
+    .join('\n');
+  const unsaid = Object.keys(vi).filter((key) => !new RegExp(`words\\.${key}\\b`).test(source));
+  expect(unsaid).toEqual([]);
 });
 
 describe('an error', () => {
