@@ -1,1 +1,20 @@
-//! What crosses crates, with the real parts.
+//! The real parts of Loa, started and stopped: for the tests in `tests/tests` and for `cargo xtask demo` and `bench`.
+//!
+//! Here: the server ([`Server`]) and simulated receivers ([`Simulation`]) as processes of the `loa` binary, the firmware image in
+//! QEMU ([`Board`]), an announcement made by speech synthesis ([`speech`]), what a recording holds ([`Recording`]), and
+//! the API as a client sees it ([`Api`]). Everything that is started is stopped when its value is dropped. Not here: assertions.
+
+mod api;
+mod board;
+mod process;
+mod recording;
+mod server;
+mod simulation;
+pub mod speech;
+
+pub use api::{Api, Enrolled, Events, Reply};
+pub use board::{Board, image as board_image};
+pub use process::{Process, loa_binary, repository, scratch_port};
+pub use recording::Recording;
+pub use server::{Server, Settings};
+pub use simulation::Simulation;

@@ -1,0 +1,71 @@
+//! What a receiver played, as it left it: samples at 48 kHz, mono.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+
+/// Samples that a receiver gave out, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording(pub Vec<i16>);
+
+impl Recording {
+    /// Reads a WAV file (48 kHz, mono, 16 bit).
+    pub fn wav(path: &Path) -> Result<Self> {
+        let mut reader = hound::WavReader::open(path).with_context(|| format!("{}", path.display()))?;
+        let spec = reader.spec();
+        ensure!(
+            (spec.sample_rate, spec.channels, spec.bits_per_sample) == (48_000, 1, 16),
+            "{}: {spec:?}",
+            path.display()
+        );
+        Ok(Self(reader.samples::<i16>().collect::<Result<_, _>>()?))
+    }
+
+    /// Reads raw samples, little-endian.
+    pub fn raw(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).with_context(|| format!("{}", path.display()))?;
+        Ok(Self(
+            bytes
+                .chunks_exact(2)
+                .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+                .collect(),
+        ))
+    }
+
+    /// Writes a WAV file.
+    pub fn write_wav(&self, path: &Path) -> Result<()> {
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 48_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(path, spec)?;
+        for sample in &self.0 {
+            writer.write_sample(*sample)?;
+        }
+        Ok(writer.finalize()?)
+    }
+
+    /// Length in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.0.len() as f64 / 48_000.0
+    }
+
+    /// Integrated loudness by EBU R 128, in LUFS; `None` for silence.
+    pub fn lufs(&self) -> Option<f64> {
+        let mut meter = ebur128::EbuR128::new(1, 48_000, ebur128::Mode::I).ok()?;
+        meter.add_frames_i16(&self.0).ok()?;
+        meter.loudness_global().ok().filter(|lufs| lufs.is_finite())
+    }
+
+    /// Signal-to-noise ratio against `wanted`, in dB; infinite if they are equal. Compares what both have.
+    pub fn snr(&self, wanted: &Self) -> f64 {
+        let (mut signal, mut noise) = (0.0, 0.0);
+        for (got, want) in self.0.iter().zip(&wanted.0) {
+            signal += f64::from(*want).powi(2);
+            noise += (f64::from(*got) - f64::from(*want)).powi(2);
+        }
+        10.0 * (signal / noise).log10()
+    }
+}

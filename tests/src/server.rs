@@ -1,0 +1,134 @@
+//! `loa serve` as a process of its own, on free ports and a temporary data folder.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+
+use crate::{Api, Process, loa_binary};
+
+/// How a server is started, beyond free ports.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where HTTP listens; port 0 takes a free one.
+    pub listen: String,
+    /// More arguments of `loa serve`.
+    pub arguments: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let free = [
+            "--media-listen",
+            "0.0.0.0:0",
+            "--mqtt-listen",
+            "127.0.0.1:0",
+            "--mqtt-tls-listen",
+            "127.0.0.1:0",
+        ];
+        Self {
+            listen: "127.0.0.1:0".to_owned(),
+            arguments: free.map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+impl Settings {
+    /// The server's certificate is also good for `host`.
+    #[must_use]
+    pub fn host(self, host: &str) -> Self {
+        self.with(&["--public-name", host])
+    }
+
+    /// More arguments of `loa serve`.
+    #[must_use]
+    pub fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|one| (*one).to_owned()));
+        self
+    }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    data: PathBuf,
+    settings: Settings,
+    base: String,
+    password: String,
+}
+
+/// What the first administrator is called.
+const ADMINISTRATOR: &str = "quan.tri";
+
+impl Server {
+    /// Starts a server on `data` and waits until it serves; makes the first administrator.
+    pub fn start(data: &Path, settings: Settings) -> Result<(Self, Api)> {
+        let mut process = spawn(data, &settings, &settings.listen)?;
+        let setup = process.wait_for_line(Duration::from_secs(60), |line| {
+            let at = line.find("http://")?;
+            line[at..].contains("/setup#").then(|| line[at..].trim().to_owned())
+        })?;
+        let (base, _) = setup.split_once("/setup#").context("no setup link")?;
+        let base = base.to_owned();
+        let server = Self {
+            process,
+            data: data.to_owned(),
+            settings,
+            base,
+            password: password()?,
+        };
+        let api = Api::set_up(&setup, ADMINISTRATOR, &server.password)?;
+        Ok((server, api))
+    }
+
+    /// Where the console and the API are.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// User name and password of the administrator that was made: the password is another each time.
+    pub fn administrator(&self) -> (&str, &str) {
+        (ADMINISTRATOR, &self.password)
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Kills the server as a power cut would: SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same data and the same ports (which it keeps in the data folder or was given), and
+    /// signs in.
+    pub fn restart(&mut self) -> Result<Api> {
+        let listen = self.base.trim_start_matches("http://").to_owned();
+        self.process = spawn(&self.data, &self.settings, &listen)?;
+        self.process
+            .wait_for_line(Duration::from_secs(60), |line| line.contains(&self.base).then_some(()))?;
+        let mut api = Api::anonymous(&self.base);
+        api.sign_in(ADMINISTRATOR, &self.password)?;
+        Ok(api)
+    }
+}
+
+fn spawn(data: &Path, settings: &Settings, listen: &str) -> Result<Process> {
+    let mut command = Command::new(loa_binary());
+    command
+        .args(["serve", "--http-listen", listen, "--data"])
+        .arg(data)
+        .args(&settings.arguments);
+    Process::start("loa serve", &mut command)
+}
+
+fn password() -> Result<String> {
+    let mut bytes = [0; 12];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}

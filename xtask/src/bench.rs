@@ -1,0 +1,29 @@
+//! `cargo xtask bench`: measurements, as ratios side by side in one run.
+
+use anyhow::{Result, bail};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Tên phép đo; không có thì liệt kê. The benchmark's name; without one they are listed.
+    name: Option<String>,
+    /// Kết quả dạng JSON. Print the results as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A benchmark: its name, what it measures, and how.
+type Bench = (&'static str, &'static str, fn(bool) -> Result<()>);
+const BENCHES: &[Bench] = &[];
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let Some(name) = &arguments.name else {
+        for (name, what, _) in BENCHES {
+            println!("{name:<12} {what}");
+        }
+        return Ok(());
+    };
+    match BENCHES.iter().find(|(known, ..)| known == name) {
+        Some((_, _, measure)) => measure(arguments.json),
+        None => bail!("there is no benchmark {name:?}; `cargo xtask bench` lists them"),
+    }
+}

@@ -1,0 +1,165 @@
+//! What the commands need installed: Debian packages, a Rust target, the console's packages. Says what and why.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use loa_tests::repository;
+
+/// A Debian package and why it is needed.
+type Package = (&'static str, &'static str);
+
+/// To build the server and the console.
+const BUILD: &[Package] = &[
+    ("cmake", "libopus (the codec) is built with it"),
+    ("gcc", "libopus and SQLite are C"),
+];
+
+/// To build and boot the firmware.
+const FIRMWARE: &[Package] = &[
+    ("gcc-arm-none-eabi", "compiles libopus for the receiver's chip"),
+    ("libnewlib-arm-none-eabi", "C headers for the receiver's chip"),
+    ("qemu-system-arm", "boots the real firmware image without a board"),
+];
+
+/// To make the announcement.
+const SPEECH: &[Package] = &[
+    ("espeak-ng", "speaks the announcement in Vietnamese"),
+    ("lame", "makes an MP3 of it"),
+];
+
+/// To test against other people's programs.
+const PEERS: &[Package] = &[
+    ("ffmpeg", "makes and reads every audio format beside us"),
+    ("opus-tools", "opusinfo and opusdec read our programmes"),
+    ("gstreamer1.0-tools", "libsrtp through GStreamer reads our SRTP"),
+    ("gstreamer1.0-plugins-base", "as above"),
+    ("gstreamer1.0-plugins-good", "as above"),
+    ("gstreamer1.0-plugins-bad", "as above: srtpdec"),
+    ("mosquitto", "an outside MQTT broker"),
+    ("mosquitto-clients", "mosquitto_sub reads our MQTT"),
+    ("postgresql", "the other database"),
+    ("chromium", "a real browser for the console's tests"),
+];
+
+/// What a command is going to need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// The demo.
+    Demo,
+    /// Both firmware images.
+    Firmware,
+    /// All tests.
+    Test,
+}
+
+/// Installs what is missing; with `only_list` says what that would be, and stops.
+pub(crate) fn ensure_installed(need: Need, only_list: bool) -> Result<()> {
+    let groups: &[&[Package]] = match need {
+        Need::Demo => &[BUILD, FIRMWARE, SPEECH],
+        Need::Firmware => &[BUILD, FIRMWARE],
+        Need::Test => &[BUILD, FIRMWARE, SPEECH, PEERS],
+    };
+    let missing: Vec<Package> = groups
+        .iter()
+        .flat_map(|group| group.iter())
+        .filter(|(name, _)| !installed(name))
+        .copied()
+        .collect();
+    let target_missing = !has_target()?;
+    for (name, why) in &missing {
+        println!("cần / needs {name}: {why}");
+    }
+    if target_missing {
+        println!(
+            "cần / needs the Rust target {}: the receiver's chip",
+            crate::firmware::TARGET
+        );
+    }
+    if only_list {
+        let nothing = missing.is_empty() && !target_missing;
+        println!(
+            "{}",
+            if nothing {
+                "Không thiếu gì. Nothing is missing."
+            } else {
+                "Không cài gì. Nothing was installed."
+            }
+        );
+        std::process::exit(i32::from(!nothing));
+    }
+    if !missing.is_empty() {
+        apt(&["update", "-q"])?;
+        let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+        apt(&[&["install", "-y", "-q", "--no-install-recommends"], &names[..]].concat())?;
+    }
+    if target_missing {
+        run(Command::new("rustup").args(["target", "add", crate::firmware::TARGET]))?;
+    }
+    Ok(())
+}
+
+/// Installs the console's packages if the lock file has changed since, and builds it if its sources have.
+pub(crate) fn build_console() -> Result<()> {
+    let console = repository().join("web-console");
+    let stamp = console.join("node_modules/.package-lock.json");
+    let modified = |path: &std::path::Path| path.metadata().and_then(|meta| meta.modified()).ok();
+    if modified(&stamp) < modified(&console.join("package-lock.json")) {
+        run(Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund"])
+            .current_dir(&console))?;
+    }
+    run(Command::new("npm")
+        .args(["run", "--silent", "build"])
+        .current_dir(&console))
+}
+
+/// Builds the `loa` binary.
+pub(crate) fn build_server() -> Result<()> {
+    run(Command::new("cargo")
+        .args(["build", "-p", "loa"])
+        .current_dir(repository()))
+}
+
+fn installed(package: &str) -> bool {
+    let query = Command::new("dpkg-query")
+        .args(["-W", "-f", "${Status}", package])
+        .stderr(Stdio::null())
+        .output();
+    query.is_ok_and(|output| output.stdout.ends_with(b" installed"))
+}
+
+fn has_target() -> Result<bool> {
+    let output = Command::new("rustup").args(["target", "list", "--installed"]).output();
+    let output = output.context("rustup is needed: it brings the Rust that this project is built with")?;
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .any(|line| line == crate::firmware::TARGET))
+}
+
+fn apt(arguments: &[&str]) -> Result<()> {
+    let root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout == b"0\n");
+    let mut command = if root {
+        Command::new("apt-get")
+    } else {
+        Command::new("sudo")
+    };
+    if !root {
+        command.arg("apt-get");
+    }
+    run(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+        .context("Debian's packages could not be installed: install the ones named above by hand, then run this again")
+}
+
+/// Runs a program to its end, its output shown.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_owned();
+    let status = match command.status() {
+        Ok(status) => status,
+        Err(error) => bail!("{} cannot be started: {error}", name.display()),
+    };
+    ensure!(status.success(), "{command:?} failed ({status})");
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! `cargo xtask test`: every test there is, from a fresh clone on.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use loa_tests::repository;
+
+use crate::install::{self, Need};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Chỉ liệt kê những gì còn thiếu. Only list what is missing, and stop.
+    #[arg(long)]
+    no_install: bool,
+}
+
+/// What is done, in order; the cheap and the telling first.
+type Step = (&'static str, fn() -> Result<()>);
+const STEPS: &[Step] = &[
+    ("the repository's own rules", crate::tidy::run),
+    ("formatting", || cargo(&["fmt", "--all", "--check"])),
+    ("the console is built", install::build_console),
+    ("the console's types", || npm(&["run", "--silent", "check"])),
+    ("the console's unit tests", || npm(&["run", "--silent", "test"])),
+    ("both firmware images", crate::firmware::run_no_install),
+    ("the server", install::build_server),
+    ("lints", || {
+        cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    }),
+    ("tests beside the code", || {
+        cargo(&["test", "--workspace", "--exclude", "loa-tests"])
+    }),
+    // One at a time: they start whole systems and listen to them in real time.
+    ("tests across crates", || {
+        cargo(&["test", "-p", "loa-tests", "--", "--test-threads=1"])
+    }),
+];
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    install::ensure_installed(Need::Test, arguments.no_install)?;
+    let begun = Instant::now();
+    for (what, step) in STEPS {
+        println!("\n=== {what} ({} s)", begun.elapsed().as_secs());
+        step().with_context(|| format!("failed: {what}"))?;
+    }
+    println!(
+        "\nMọi phép thử đều đạt. All tests passed ({} s).",
+        begun.elapsed().as_secs()
+    );
+    Ok(())
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    install::run(Command::new("cargo").args(arguments).current_dir(repository()))
+}
+
+fn npm(arguments: &[&str]) -> Result<()> {
+    install::run(
+        Command::new("npm")
+            .args(arguments)
+            .current_dir(repository().join("web-console")),
+    )
+}
