@@ -58,6 +58,8 @@ export const en: Words = {
   bulletins: 'Bulletins',
   uploadTitle: 'Upload a bulletin',
   file: 'Audio file',
+  chooseFile: 'Choose a file',
+  noFile: 'no file chosen',
   fileHint: 'MP3, M4A, WAV, FLAC, Ogg',
   title: 'Title',
   class: 'Class',

@@ -15,6 +15,10 @@ const sentences: Record<string, Record<Language, string>> = {
     vi: 'Phiên làm việc đã hết. Mời đăng nhập lại.',
     en: 'Your session has ended. Please sign in again.'
   },
+  no_file: {
+    vi: 'Hãy chọn một tệp âm thanh.',
+    en: 'Choose an audio file.'
+  },
   sound_unplayable: {
     vi: 'Trình duyệt này không phát được âm thanh của bản tin (Ogg Opus).',
     en: 'This browser could not play the bulletin’s sound (Ogg Opus).'

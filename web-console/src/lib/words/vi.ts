@@ -57,6 +57,8 @@ export const vi = {
   bulletins: 'Bản tin',
   uploadTitle: 'Tải bản tin lên',
   file: 'Tệp âm thanh',
+  chooseFile: 'Chọn tệp',
+  noFile: 'chưa chọn tệp nào',
   fileHint: 'MP3, M4A, WAV, FLAC, Ogg',
   title: 'Tên bản tin',
   class: 'Mức ưu tiên',
