@@ -90,7 +90,8 @@ export async function looks(page: Page, screen: string, size: string) {
       await choose(language, theme);
       const what = `${screen}-${size}-${language}-${theme}`;
       await fits(page, what);
-      await page.screenshot({ path: `test-results/screens/${what}.png`, fullPage: true, animations: 'disabled' });
+      await page.evaluate(() => scrollTo(0, 0)); // the bar sticks to where one has scrolled, also in a picture of the whole page
+      await page.screenshot({ path: `test-results/screens/${what}.png`, fullPage: true, animations: 'disabled', scale: 'css' });
       await audit(page, what);
     }
 }

@@ -15,6 +15,7 @@ for (const { what, ...viewport } of screens)
     await signIn(page);
     for (const summary of await page.locator('summary').all()) if (await summary.isVisible()) await summary.click();
     await fits(page, what);
+    await page.evaluate(() => scrollTo(0, 0));
     await page.screenshot({ path: `test-results/screens/reach-${viewport.width}.png`, fullPage: true });
     const small = await page.evaluate(() => {
       // A check box is hit by its label, of which it is a part.

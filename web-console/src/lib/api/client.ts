@@ -14,6 +14,7 @@ export type Session = Schemas['Session'];
 export type User = Schemas['User'];
 export type Target = Schemas['Target'];
 export type Class = Schemas['Class'];
+export type Snapshot = Schemas['Snapshot'];
 
 /** A request that did not succeed, with what to say about it; `status` is 0 when the server was not reached. */
 export class Failure extends Error {
@@ -48,6 +49,7 @@ function learnClock(date: string | null) {
 
 const guard: Middleware = {
   onRequest({ request }) {
+    request.headers.set('Accept-Language', document.documentElement.lang); // the language of its errors
     if (request.method !== 'GET' && csrf !== '') request.headers.set('X-Loa-Csrf', csrf);
     return request;
   },
@@ -101,10 +103,6 @@ export async function signOut(): Promise<void> {
   csrf = '';
 }
 
-export const areas = () => take(api.GET('/api/v1/areas'));
-export const receivers = () => take(api.GET('/api/v1/receivers'));
-export const bulletins = () => take(api.GET('/api/v1/bulletins'));
-export const broadcasts = () => take(api.GET('/api/v1/broadcasts'));
 export const approve = (id: string) => take(api.POST('/api/v1/bulletins/{id}/approve', { params: { path: { id } } }));
 export const broadcastNow = (bulletin_id: string, target: Target) =>
   take(api.POST('/api/v1/broadcasts', { body: { bulletin_id, target } }));
@@ -140,6 +138,7 @@ export function upload(
     request.open('POST', '/api/v1/bulletins');
     request.setRequestHeader('X-Loa-Csrf', csrf);
     request.setRequestHeader('Accept', 'application/json');
+    request.setRequestHeader('Accept-Language', document.documentElement.lang);
     request.responseType = 'json';
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => {

@@ -133,21 +133,19 @@ export const en: Words = {
   outcomes: {
     pending: 'Not reported yet',
     received: 'Command received',
-    scheduled: 'Scheduled',
     playing: 'Playing',
     played: 'Played fully',
-    partial: 'Played in part',
     interrupted: 'Interrupted',
     stopped: 'Stopped',
     refused: 'Refused',
     failed: 'Failed',
-    missed: 'Missed',
-    none: 'Not reported yet'
+    none: 'Never reported'
   },
   playedOfPlanned: 'Played / planned',
   lost: 'Lost',
   concealed: 'Concealed',
   level: 'Level',
+  seconds: (seconds) => `${seconds} s`,
   dbfs: (level) => `${level} dBFS`,
 
   duration: (minutes, seconds) => (minutes > 0 ? `${minutes} min ${seconds} s` : `${seconds} s`)

@@ -23,7 +23,8 @@ const sentences: Record<string, Record<Language, string>> = {
     vi: 'Trình duyệt này không phát được âm thanh của bản tin (Ogg Opus).',
     en: 'This browser could not play the bulletin’s sound (Ogg Opus).'
   },
-  too_large: {
+  // From a proxy before the server; the server's own `too_large` says how much is allowed.
+  http_413: {
     vi: 'Tệp lớn quá mức máy chủ cho phép.',
     en: 'The file is larger than the server allows.'
   }

@@ -132,21 +132,19 @@ export const vi = {
   outcomes: {
     pending: 'Chưa báo về',
     received: 'Đã nhận lệnh',
-    scheduled: 'Đã lên lịch',
     playing: 'Đang phát',
     played: 'Phát đủ',
-    partial: 'Phát thiếu',
     interrupted: 'Bị ngắt',
     stopped: 'Bị dừng',
     refused: 'Từ chối',
     failed: 'Không phát được',
-    missed: 'Lỡ buổi phát',
-    none: 'Chưa báo về'
+    none: 'Không báo về'
   } as Record<string, string>,
   playedOfPlanned: 'Đã phát / yêu cầu',
   lost: 'Mất gói',
   concealed: 'Bù âm',
   level: 'Mức âm',
+  seconds: (seconds: string) => `${seconds} giây`,
   dbfs: (level: string) => `${level} dBFS`,
 
   duration: (minutes: number, seconds: number) => (minutes > 0 ? `${minutes} phút ${seconds} giây` : `${seconds} giây`)
