@@ -1,3 +1,7 @@
 //! The `loa` program.
 
-fn main() {}
+use clap::Parser as _;
+
+fn main() -> anyhow::Result<()> {
+    loa::cli::Cli::parse().run()
+}

@@ -1,0 +1,7 @@
+//! The console may not be built yet when the server is: its folder is there then, and empty.
+
+fn main() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../web-console/build");
+    std::fs::create_dir_all(folder).expect("the folder of the console's files can be created");
+    println!("cargo:rerun-if-changed={folder}");
+}

@@ -1,0 +1,180 @@
+//! The command line. Here: what can be said and what follows, in few words. The commands that change something work on
+//! the database itself, also beside a running server, which notices within a second.
+
+mod area;
+mod receiver;
+mod user;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use tokio::sync::watch;
+
+use crate::config::{Config, ConfigArgs, load, unknown_variables};
+use crate::data::DataFolder;
+use crate::serve;
+use crate::store::{Actor, Store};
+
+/// Hệ thống truyền thanh: lập lịch và phát bản tin tới các cụm loa.
+/// An IP loudspeaker network: schedules and streams broadcasts to receivers.
+#[derive(Debug, Parser)]
+#[command(name = "loa", version, verbatim_doc_comment)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Chạy máy chủ.
+    /// Runs the server. Every setting can stand in the file, the environment or a flag; a flag weighs most.
+    #[command(verbatim_doc_comment)]
+    Serve(ConfigArgs),
+    /// Người dùng trang điều khiển.
+    /// People who use the console.
+    #[command(verbatim_doc_comment, subcommand)]
+    User(user::Command),
+    /// Địa bàn.
+    /// Areas: the tree of territories.
+    #[command(verbatim_doc_comment, subcommand)]
+    Area(area::Command),
+    /// Cụm thu phát thanh.
+    /// Receivers.
+    #[command(verbatim_doc_comment, subcommand)]
+    Receiver(receiver::Command),
+    /// In tài liệu OpenAPI của máy chủ này.
+    /// Prints this server's OpenAPI document.
+    #[command(verbatim_doc_comment)]
+    Openapi,
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// When it could not be done; the text says why, for people.
+    pub fn run(self) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+        runtime.block_on(async {
+            match self.command {
+                Command::Serve(args) => serve(&args).await,
+                Command::User(command) => command.run().await,
+                Command::Area(command) => command.run().await,
+                Command::Receiver(command) => command.run().await,
+                Command::Openapi => Ok(say(&crate::http::document())?),
+            }
+        })
+    }
+}
+
+async fn serve(args: &ConfigArgs) -> anyhow::Result<()> {
+    let filter = std::env::var("LOA_LOG").unwrap_or_else(|_| "info".into());
+    let filter = filter
+        .parse::<tracing_subscriber::EnvFilter>()
+        .context("LOA_LOG must be a filter such as `info`")?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    for name in unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
+        tracing::warn!("{name} is set, but there is no such setting");
+    }
+    let config = load(args, |name| std::env::var(name).ok())?;
+    let url = config.public_url.clone();
+
+    let (end, shutdown) = watch::channel(false);
+    let running = serve::start(config, shutdown).await?;
+    let url = url.unwrap_or_else(|| format!("http://{}", running.http));
+    say(&format!("Trang điều khiển / Console: {url}\n"))?;
+    if let Some(link) = &running.setup {
+        say("Chưa có người dùng nào. Mở đường dẫn này một lần, trong 24 giờ, để tạo người quản trị:\n")?;
+        say("There is no user yet. Open this link once, within 24 hours, to make the first administrator:\n")?;
+        say(&format!("  {link}\n"))?;
+    }
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("ending");
+    end.send_replace(true);
+    running.ended().await;
+    Ok(())
+}
+
+/// Where the data is: the settings that commands beside a server need. All settings are taken, the usual ones are shown.
+#[derive(Debug, Clone)]
+struct Place(ConfigArgs);
+
+impl Place {
+    fn config(&self) -> anyhow::Result<Config> {
+        Ok(load(&self.0, |name| std::env::var(name).ok())?)
+    }
+
+    /// The data folder and the database.
+    async fn open(&self) -> anyhow::Result<(Config, DataFolder, Store)> {
+        let config = self.config()?;
+        let wrong = || format!("the data folder {}", config.data.display());
+        let data = DataFolder::open(&config.data).with_context(wrong)?;
+        let url = config.database_url.clone().map_or_else(|| data.database_url(), Ok)?;
+        let store = Store::open(&url, &data.programmes()).await?;
+        Ok((config, data, store))
+    }
+}
+
+impl clap::FromArgMatches for Place {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        ConfigArgs::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+impl Args for Place {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let shown = ["config", "data", "database.url"];
+        let hide = |arg: clap::Arg| {
+            let hidden = arg.get_help_heading().is_some() && !shown.contains(&arg.get_id().as_str());
+            arg.hide(hidden)
+        };
+        let settings = ConfigArgs::augment_args(clap::Command::new("settings")).mut_args(hide);
+        command.args(settings.get_arguments().cloned().collect::<Vec<_>>())
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+/// Who acts, for the record.
+fn actor() -> Actor {
+    let who = std::env::var("SUDO_USER")
+        .or_else(|_| std::env::var("USER"))
+        .unwrap_or_else(|_| "-".into());
+    Actor {
+        who,
+        origin: "command line".into(),
+    }
+}
+
+/// Prints for people and scripts alike.
+fn say(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// A new file that only its owner can read; it must not be there yet.
+fn private_file(path: &PathBuf) -> anyhow::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let options = std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    options.with_context(|| format!("{} cannot be created", path.display()))
+}

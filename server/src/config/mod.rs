@@ -1,0 +1,97 @@
+//! How a server is set up. Here: one table of keys ([`keys`]); each is a line of the file (TOML), an environment variable
+//! and a flag, in rising order of weight, and explained by `--help`. Not here: what the values are used for.
+
+mod keys;
+mod load;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::media::{Encoding, Limits};
+
+pub use keys::{KEYS, Key};
+pub use load::{ConfigArgs, ConfigError, load, unknown_variables};
+
+/// A server's settings; the table in `keys` explains each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is explained in the table of keys, for people to read")]
+pub struct Config {
+    pub data: PathBuf,
+    pub http_listen: SocketAddr,
+    pub http_metrics: Metrics,
+    pub media_listen: SocketAddr,
+    pub media_latency: Duration,
+    pub media_bitrate: u32,
+    pub media_packet_ms: u32,
+    pub upload_max_bytes: u64,
+    pub upload_max_duration: Duration,
+    pub database_url: Option<String>,
+    pub mqtt_url: Option<MqttUrl>,
+    pub mqtt_listen: SocketAddr,
+    pub mqtt_tls_listen: Option<SocketAddr>,
+    pub mqtt_ca: Option<PathBuf>,
+    pub public_url: Option<String>,
+    pub public_host: Option<String>,
+    pub public_mqtt_host: Option<String>,
+    pub public_mqtt_port: Option<u16>,
+    pub public_media_port: Option<u16>,
+}
+
+/// Who may read `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metrics {
+    /// Programs on this machine.
+    Loopback,
+    /// Whoever reaches the port.
+    All,
+}
+
+/// An MQTT broker that is not ours.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MqttUrl {
+    /// Whether the line is encrypted (`mqtts`).
+    pub tls: bool,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// As whom to connect; empty for nobody.
+    pub username: String,
+    /// The password; not printed.
+    pub password: String,
+}
+
+impl std::fmt::Debug for MqttUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.tls { "mqtts" } else { "mqtt" };
+        write!(f, "{scheme}://{}:…@{}:{}", self.username, self.host, self.port)
+    }
+}
+
+impl Config {
+    /// What an upload may cost.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            bytes: self.upload_max_bytes,
+            duration: self.upload_max_duration,
+        }
+    }
+
+    /// How programmes are encoded.
+    pub fn encoding(&self) -> Encoding {
+        Encoding {
+            bitrate: self.media_bitrate,
+            packet_ms: self.media_packet_ms,
+        }
+    }
+
+    /// Whether people reach the console by https, so that cookies may be held to that.
+    pub fn secure(&self) -> bool {
+        self.public_url
+            .as_deref()
+            .is_some_and(|url| url.starts_with("https://"))
+    }
+}

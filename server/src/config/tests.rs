@@ -1,0 +1,156 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::load::unknown_variables;
+use super::*;
+
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("loa.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn from_file(text: &str) -> Result<Config, String> {
+    let (_folder, path) = file(text);
+    let folder = path.parent().unwrap().display().to_string();
+    let args = ConfigArgs {
+        file: Some(path),
+        ..Default::default()
+    };
+    load(&args, |_| None).map_err(|error| error.to_string().replace(&folder, ""))
+}
+
+#[test]
+fn a_flag_outweighs_the_environment_and_that_the_file() {
+    let (_folder, path) = file("data = 'here'\n[media]\nlatency_ms = 500\nbitrate = 24000\npacket_ms = 20\n");
+    let mut args = ConfigArgs {
+        file: Some(path),
+        ..Default::default()
+    };
+    args.flags.insert("media.packet_ms", "120".into());
+    let variables = |name: &str| match name {
+        "LOA_MEDIA_BITRATE" => Some("16000".into()),
+        "LOA_MEDIA_PACKET_MS" => Some("40".into()),
+        _ => None,
+    };
+    let config = load(&args, variables).unwrap();
+    assert_eq!(config.data, PathBuf::from("here"));
+    assert_eq!(config.media_latency, Duration::from_millis(500));
+    assert_eq!((config.media_bitrate, config.media_packet_ms), (16_000, 120));
+    assert_eq!(config.http_listen.to_string(), "127.0.0.1:8080");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_what_would_be_right() {
+    for (text, message) in [
+        (
+            "[http]\nlistn = 'x'",
+            "/loa.toml: unknown key `http.listn`; did you mean `http.listen`?",
+        ),
+        ("colour = 'red'", "/loa.toml: unknown key `colour`"),
+        (
+            "[http]\nlisten = 'localhost'",
+            "http.listen = `localhost` (/loa.toml): must be an address and a port, such as 127.0.0.1:8080",
+        ),
+        (
+            "[media]\nlatency_ms = 5",
+            "media.latency_ms = `5` (/loa.toml): must be a whole number of milliseconds from 100 to 5000",
+        ),
+        (
+            "[media]\npacket_ms = 33",
+            "media.packet_ms = `33` (/loa.toml): must be 20, 40, 60, 80, 100 or 120 (milliseconds)",
+        ),
+        (
+            "[media]\nbitrate = true",
+            "media.bitrate = `true` (/loa.toml): must be a string or a whole number",
+        ),
+        (
+            "[upload]\nmax_bytes = -1",
+            "upload.max_bytes = `-1` (/loa.toml): must be a whole number of bytes, at least 1",
+        ),
+        (
+            "[database]\nurl = 'mysql://root:secret@db'",
+            "database.url = `…` (/loa.toml): must be a URL that begins with sqlite: or postgres:",
+        ),
+        (
+            "[public]\nhost = 'a b'",
+            "public.host = `a b` (/loa.toml): must be a host name or an address, without port",
+        ),
+        (
+            "[mqtt]\nca = 'ca.pem'",
+            "mqtt.ca is for an outside broker with TLS: mqtt.url must begin with mqtts://",
+        ),
+    ] {
+        assert_eq!(from_file(text).unwrap_err(), message);
+    }
+    let args = ConfigArgs::default();
+    let wrong = load(&args, |name| (name == "LOA_HTTP_LISTEN").then(|| "8080".into()))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        wrong.starts_with("http.listen = `8080` (LOA_HTTP_LISTEN): must be"),
+        "{wrong}"
+    );
+    let missing = ConfigArgs {
+        file: Some("/nowhere/loa.toml".into()),
+        ..Default::default()
+    };
+    assert!(
+        load(&missing, |_| None)
+            .unwrap_err()
+            .to_string()
+            .starts_with("/nowhere/loa.toml: ")
+    );
+    assert!(from_file("data = ").unwrap_err().contains("TOML"));
+}
+
+#[test]
+fn a_broker_of_ones_own_is_read_from_its_url() {
+    let read = |url: &str| from_file(&format!("[mqtt]\nurl = '{url}'")).map(|config| config.mqtt_url.unwrap());
+    let url = |tls, host: &str, port, username: &str, password: &str| MqttUrl {
+        tls,
+        host: host.into(),
+        port,
+        username: username.into(),
+        password: password.into(),
+    };
+    assert_eq!(
+        read("mqtt://loa:p%40ss@broker.lan").unwrap(),
+        url(false, "broker.lan", 1883, "loa", "p@ss")
+    );
+    assert_eq!(
+        read("mqtts://loa:x@10.0.0.1:8000/").unwrap(),
+        url(true, "10.0.0.1", 8000, "loa", "x")
+    );
+    assert_eq!(read("mqtt://[::1]:1884").unwrap(), url(false, "::1", 1884, "", ""));
+    for wrong in [
+        "http://broker",
+        "mqtt://",
+        "mqtt://a:b@",
+        "mqtt://h:0",
+        "mqtt://h:99999",
+        "mqtt://%zz@h",
+    ] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+    assert!(!format!("{:?}", read("mqtt://loa:secret@h").unwrap()).contains("secret"));
+}
+
+#[test]
+fn every_key_is_explained_and_mistyped_variables_are_noticed() {
+    for key in KEYS {
+        assert!(!key.vi.is_empty() && !key.en.is_empty(), "{}", key.name);
+        let flag = key.flag();
+        assert!(flag.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{flag}");
+    }
+    let names = [
+        "LOA_HTTP_LISTEN",
+        "LOA_HTTP_LISTN",
+        "LOA_CONFIG",
+        "PATH",
+        "LOA_TEST_POSTGRES",
+    ]
+    .map(String::from);
+    assert_eq!(unknown_variables(names.into_iter()), ["LOA_HTTP_LISTN"]);
+}

@@ -1,0 +1,92 @@
+//! What handlers share.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use loa_protocol::UnixMicros;
+use tokio::sync::{Semaphore, watch};
+
+use super::feed::Feed;
+use super::metrics::{Counters, Text};
+use crate::config::Config;
+use crate::data::DataFolder;
+use crate::enrol::{EnrolError, Place};
+use crate::playout::Notice;
+use crate::store::Store;
+
+/// What a server is put together from.
+pub struct Parts {
+    /// The database.
+    pub store: Arc<Store>,
+    /// The data folder.
+    pub data: DataFolder,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Tells the time.
+    pub clock: fn() -> UnixMicros,
+    /// Tells the air what has changed.
+    pub tell: Box<dyn Fn(Notice) + Send + Sync>,
+    /// What new receivers are told.
+    pub place: Result<Place, EnrolError>,
+    /// Adds what other parts count to `/metrics`.
+    pub measure: Box<dyn Fn(&mut Text) + Send + Sync>,
+    /// Turns true when the server ends.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+/// What handlers share; clones are the same one.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+/// See [`Parts`].
+pub struct Shared {
+    pub(super) parts: Parts,
+    pub(super) feed: Feed,
+    pub(super) counters: Counters,
+    /// Uploads that may be decoded at once: one core is left for what is on the air.
+    pub(super) decoding: Arc<Semaphore>,
+    /// Uploads that may come in at once.
+    pub(super) uploading: Semaphore,
+}
+
+/// Uploads that may come in at once.
+const UPLOADS: usize = 16;
+
+impl App {
+    /// Puts it together; [`App::run`] makes it live.
+    pub fn new(parts: Parts) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self(Arc::new(Shared {
+            parts,
+            feed: Feed::default(),
+            counters: Counters::default(),
+            decoding: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
+            uploading: Semaphore::new(UPLOADS),
+        }))
+    }
+
+    /// Tells who is watching what changes, and the air what other processes change, until shutdown.
+    pub async fn run(self) {
+        super::feed::run(&self).await;
+    }
+
+    pub(super) fn now(&self) -> UnixMicros {
+        (self.parts.clock)()
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    pub(super) fn tell(&self, notice: Notice) {
+        (self.parts.tell)(notice);
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

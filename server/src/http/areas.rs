@@ -1,0 +1,54 @@
+//! Areas.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use loa_protocol::AreaId;
+
+use super::App;
+use super::error::{Answer, Error, Guarded};
+use super::gate::{Admin, Body, Officer};
+use super::shapes::{Area, NewArea, no_id};
+use crate::playout::Notice;
+use crate::store;
+
+/// All areas
+#[utoipa::path(
+    get, path = "/api/v1/areas", operation_id = "listAreas", tag = "areas",
+    responses((status = 200, description = "Each after the one that it lies in", body = [Area]), Guarded),
+    security(("session" = []))
+)]
+pub(super) async fn list(State(app): State<App>, _: Officer) -> Answer<Json<Vec<Area>>> {
+    Ok(Json(app.store().areas().await?.into_iter().map(Area::from).collect()))
+}
+
+/// Add an area
+#[utoipa::path(
+    post, path = "/api/v1/areas", operation_id = "addArea", tag = "areas",
+    request_body = NewArea,
+    responses(
+        (status = 201, description = "The area", body = Area),
+        (status = 422, description = "`invalid`: see `fields`", body = Error),
+        Guarded
+    ),
+    security(("session" = []))
+)]
+pub(super) async fn add(
+    State(app): State<App>,
+    Admin(admin): Admin,
+    Body(it): Body<NewArea>,
+) -> Answer<(StatusCode, Json<Area>)> {
+    let parent = it.parent_id.as_deref();
+    let parent = parent
+        .map(|text| AreaId::parse(text).ok_or_else(|| no_id("parent_id", text)))
+        .transpose()?;
+    let new = store::NewArea {
+        parent,
+        kind: it.kind,
+        name: it.name,
+        code: it.code,
+    };
+    let area = app.store().add_area(&admin.actor, app.now(), new).await?;
+    app.tell(Notice::ReceiversChanged);
+    Ok((StatusCode::CREATED, Json(area.into())))
+}

@@ -1,0 +1,313 @@
+//! Why a request was not done, as the API says it: `{code, message, fields?}` and a status. Here: what every error of
+//! the layers below means to who asked, in Vietnamese and, for who prefers it, in English. Those layers know no status.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::enrol::EnrolError;
+use crate::media::IngestError;
+use crate::store::{self, Invalid, Refusal};
+
+/// Why a request was not done. Nothing was changed.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Error {
+    /// Which error it is, for programs: does not change.
+    pub(super) code: String,
+    /// The same for people; Vietnamese unless the request prefers English.
+    pub(super) message: String,
+    /// What is wrong with which field.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false)]
+    pub(super) fields: BTreeMap<String, String>,
+}
+
+/// A sentence in both languages.
+#[derive(Debug, Clone)]
+struct Words {
+    vi: String,
+    en: String,
+}
+
+/// An error on its way out.
+#[derive(Debug, Clone)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    words: Words,
+    fields: Vec<(String, Words)>,
+}
+
+/// What handlers give.
+pub(super) type Answer<T> = Result<T, Problem>;
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, vi: impl Into<String>, en: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            words: Words {
+                vi: vi.into(),
+                en: en.into(),
+            },
+            fields: Vec::new(),
+        }
+    }
+
+    /// A field is wrong.
+    pub(super) fn field(name: &str, vi: impl Into<String>, en: impl Into<String>) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let mut problem = Self::new(
+            status,
+            "invalid",
+            "Có chỗ điền chưa đúng.",
+            "Something is not filled in right.",
+        );
+        problem.fields.push((
+            name.into(),
+            Words {
+                vi: vi.into(),
+                en: en.into(),
+            },
+        ));
+        problem
+    }
+
+    pub(super) fn unauthenticated() -> Self {
+        let (vi, en) = (
+            "Chưa đăng nhập, hoặc phiên làm việc đã hết.",
+            "Not signed in, or the session has ended.",
+        );
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", vi, en)
+    }
+
+    pub(super) fn csrf() -> Self {
+        let vi = "Yêu cầu thiếu mã chống giả mạo (X-Loa-Csrf). Hãy tải lại trang.";
+        let en = "The request lacks the session's X-Loa-Csrf. Reload the page.";
+        Self::new(StatusCode::FORBIDDEN, "csrf", vi, en)
+    }
+
+    pub(super) fn forbidden() -> Self {
+        let (vi, en) = (
+            "Chỉ người quản trị được làm việc này.",
+            "Only an administrator may do that.",
+        );
+        Self::new(StatusCode::FORBIDDEN, "forbidden", vi, en)
+    }
+
+    pub(super) fn missing(what: &str) -> Self {
+        let vi = match what {
+            "area" => "địa bàn",
+            "broadcast" => "buổi phát",
+            "bulletin" => "bản tin",
+            "receiver" => "cụm thu phát thanh",
+            "user" => "người dùng",
+            _ => "địa chỉ",
+        };
+        let (vi, en) = (format!("Không có {vi} này."), format!("There is no such {what}."));
+        Self::new(StatusCode::NOT_FOUND, "not_found", vi, en)
+    }
+
+    pub(super) fn bad_request(en: impl Into<String>) -> Self {
+        let en = en.into();
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad_request",
+            format!("Yêu cầu không đúng dạng: {en}"),
+            en,
+        )
+    }
+
+    pub(super) fn too_large(limit: u64) -> Self {
+        let vi = format!("Tệp lớn quá mức máy chủ cho phép ({limit} byte).");
+        let en = format!("The file is larger than the server allows ({limit} bytes).");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", vi, en)
+    }
+
+    pub(super) fn busy() -> Self {
+        let (vi, en) = (
+            "Máy chủ đang bận. Thử lại sau ít giây.",
+            "The server is busy. Try again in a few seconds.",
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", vi, en)
+    }
+
+    /// A fault of the server: told in full to its log only.
+    pub(super) fn internal(error: impl std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request could not be done");
+        let (vi, en) = (
+            "Máy chủ gặp lỗi. Xem nhật ký máy chủ.",
+            "The server met an error. See its log.",
+        );
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", vi, en)
+    }
+
+    fn body(&self, english: bool) -> Error {
+        let say = |words: &Words| if english { words.en.clone() } else { words.vi.clone() };
+        let fields = self
+            .fields
+            .iter()
+            .map(|(name, words)| (name.clone(), say(words)))
+            .collect();
+        Error {
+            code: self.code.into(),
+            message: say(&self.words),
+            fields,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body(false))).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Says errors in English to who prefers it.
+pub(super) async fn speak(request: Request, next: Next) -> Response {
+    let english = prefers_english(request.headers());
+    let response = next.run(request).await;
+    let Some(problem) = response.extensions().get::<Problem>().filter(|_| english) else {
+        return response;
+    };
+    let body = serde_json::to_string(&problem.body(true)).expect("an error is JSON");
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, body.into())
+}
+
+/// Whether the first language of the list is English; weights are not weighed, since people put first what they read.
+fn prefers_english(headers: &HeaderMap) -> bool {
+    let list = headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    list.trim_start()
+        .get(..2)
+        .is_some_and(|first| first.eq_ignore_ascii_case("en"))
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Missing("setup token") => setup_closed(),
+            store::Error::Missing(what) => Self::missing(what),
+            store::Error::Invalid { field, why } => {
+                let vi = match why {
+                    Invalid::Empty => "Không được để trống.".into(),
+                    Invalid::Long(most) => format!("Nhiều nhất {most} ký tự."),
+                    Invalid::Taken => "Đã có rồi.".into(),
+                    Invalid::Unknown => "Không tồn tại.".into(),
+                    Invalid::Form(_, vi) => format!("Phải là {vi}."),
+                };
+                Self::field(field, vi, why.to_string())
+            }
+            store::Error::State(refusal) => match refusal {
+                Refusal::NotApproved => {
+                    let (vi, en) = ("Bản tin chưa được duyệt.", "The bulletin is not approved.");
+                    Self::new(StatusCode::CONFLICT, "not_approved", vi, en)
+                }
+                Refusal::Over => {
+                    let (vi, en) = ("Buổi phát đã kết thúc.", "The broadcast is over.");
+                    Self::new(StatusCode::CONFLICT, "over", vi, en)
+                }
+                Refusal::UserExists => setup_closed(),
+                Refusal::Closed => Self::busy(),
+            },
+            other => Self::internal(other),
+        }
+    }
+}
+
+fn setup_closed() -> Problem {
+    let vi = "Đường dẫn này đã dùng rồi hoặc đã hết hạn.";
+    Problem::new(
+        StatusCode::GONE,
+        "setup_closed",
+        vi,
+        "This link has been used, or has expired.",
+    )
+}
+
+impl From<EnrolError> for Problem {
+    fn from(error: EnrolError) -> Self {
+        match error {
+            EnrolError::Nowhere => {
+                let vi = "Máy chủ chưa biết địa chỉ của mình để cho cụm loa biết: hãy đặt public.host trong cấu hình.";
+                let en = "The server does not know its own address to tell receivers: set public.host.";
+                Self::new(StatusCode::CONFLICT, "no_public_host", vi, en)
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<IngestError> for Problem {
+    fn from(error: IngestError) -> Self {
+        let en = error.to_string();
+        let (code, vi) = match error {
+            IngestError::Empty => ("empty_file", "Tệp rỗng.".into()),
+            IngestError::NotAudio => (
+                "not_audio",
+                "Tệp không phải âm thanh thuộc loại đã biết (MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis, Opus).".into(),
+            ),
+            IngestError::NoAudioTrack => ("no_audio_track", "Trong tệp không có âm thanh.".into()),
+            IngestError::Unsupported(what) => ("unsupported_audio", format!("Loại âm thanh chưa hỗ trợ: {what}.")),
+            IngestError::UnsupportedRate(rate) => (
+                "unsupported_audio",
+                format!("Tần số lấy mẫu {rate} Hz chưa hỗ trợ (8000 đến 96000)."),
+            ),
+            IngestError::UnsupportedChannels(n) => ("unsupported_audio", format!("{n} kênh chưa hỗ trợ (1 đến 8).")),
+            IngestError::Truncated { found, promised } => {
+                let (found, promised) = (found.as_secs_f64(), promised.as_secs_f64());
+                (
+                    "truncated",
+                    format!("Tệp bị cắt cụt: chỉ có {found:.1} trong {promised:.1} giây. Hãy chép lại tệp."),
+                )
+            }
+            IngestError::Damaged(what) => ("damaged", format!("Âm thanh bị hỏng: {what}.")),
+            IngestError::TooLong { limit } => ("too_long", format!("Dài quá mức cho phép ({} giây).", limit.as_secs())),
+            IngestError::TooLarge { limit } => return Self::too_large(limit),
+            IngestError::Io(error) => return Self::internal(error),
+            IngestError::Encoder(error) => return Self::internal(error),
+        };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, vi, en)
+    }
+}
+
+/// What every request of who is signed in may be answered.
+pub(super) struct Guarded;
+
+impl utoipa::IntoResponses for Guarded {
+    fn responses() -> BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::response::Response>> {
+        [
+            ("401", "`unauthenticated`: not signed in, or the session has ended"),
+            (
+                "403",
+                "`csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do",
+            ),
+            ("default", "`internal`, `busy`: a fault of the server, told in its log"),
+        ]
+        .into_iter()
+        .map(|(status, text)| (status.into(), response(text)))
+        .collect()
+    }
+}
+
+fn response(text: &str) -> utoipa::openapi::RefOr<utoipa::openapi::response::Response> {
+    let schema = utoipa::openapi::Ref::from_schema_name("Error");
+    let content = utoipa::openapi::ContentBuilder::new().schema(Some(schema)).build();
+    utoipa::openapi::ResponseBuilder::new()
+        .description(text)
+        .content("application/json", content)
+        .build()
+        .into()
+}

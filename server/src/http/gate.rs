@@ -1,0 +1,189 @@
+//! Who is asking. Here: extractors: [`Officer`] and [`Admin`] let nobody else pass, and nothing that changes anything
+//! without the session's CSRF token; [`Origin`] is where a request comes from; [`Body`] reads JSON and says what is wrong
+//! with it. Not here: passwords.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use loa_protocol::UnixMicros;
+use ring::digest;
+use serde::de::DeserializeOwned;
+
+use super::App;
+use super::error::Problem;
+use crate::store::{Actor, Role, Session, User};
+
+/// The session's cookie; behind https its name is prefixed, so that no other host can set it.
+pub(super) const COOKIE: &str = "loa_session";
+/// The header that what changes something must bring along.
+pub(super) const CSRF: &str = "x-loa-csrf";
+
+/// A session ends when it was not used for this long, in microseconds.
+pub(super) const IDLE: u64 = 12 * 3600 * 1_000_000;
+/// Uses closer together than this count as one, in microseconds.
+const ONE_USE: u64 = 300 * 1_000_000;
+
+/// Somebody who is signed in.
+#[derive(Debug, Clone)]
+pub(super) struct Officer {
+    pub(super) user: User,
+    pub(super) csrf: String,
+    pub(super) token_hash: String,
+    pub(super) actor: Actor,
+}
+
+/// An administrator who is signed in.
+pub(super) struct Admin(pub(super) Officer);
+
+/// Where a request comes from.
+pub(super) struct Origin(pub(super) IpAddr);
+
+/// A JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl FromRequestParts<App> for Officer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let token = cookie(app, &parts.headers).ok_or_else(Problem::unauthenticated)?;
+        let token_hash = hash(&token);
+        let now = app.now();
+        let session = app
+            .store()
+            .session(now, &token_hash)
+            .await?
+            .ok_or_else(Problem::unauthenticated)?;
+        if !parts.method.is_safe() {
+            let given = parts
+                .headers
+                .get(CSRF)
+                .map(|value| value.as_bytes())
+                .unwrap_or_default();
+            // Digests, so that the time it takes tells nothing about the token.
+            if digest::digest(&digest::SHA256, given).as_ref()
+                != digest::digest(&digest::SHA256, session.csrf.as_bytes()).as_ref()
+            {
+                return Err(Problem::csrf());
+            }
+        }
+        prolong(app, now, &token_hash, &session).await;
+        let Origin(origin) = Origin::from_request_parts(parts, app).await?;
+        let actor = Actor {
+            who: session.user.username.clone(),
+            origin: origin.to_string(),
+        };
+        Ok(Self {
+            user: session.user,
+            csrf: session.csrf,
+            token_hash,
+            actor,
+        })
+    }
+}
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let officer = Officer::from_request_parts(parts, app).await?;
+        if officer.user.role == Role::Admin {
+            Ok(Self(officer))
+        } else {
+            Err(Problem::forbidden())
+        }
+    }
+}
+
+impl FromRequestParts<App> for Origin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer
+            .ok_or_else(|| Problem::internal("a request without a peer"))?
+            .0
+            .ip();
+        // A proxy on this machine says whom it speaks for; nobody else is believed.
+        let said = forwarded(&parts.headers).filter(|_| app.parts.config.public_url.is_some() && peer.is_loopback());
+        Ok(Self(said.unwrap_or(peer).to_canonical()))
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        match axum::Json::<T>::from_request(request, app).await {
+            Ok(axum::Json(value)) => Ok(Self(value)),
+            Err(JsonRejection::JsonDataError(error)) => {
+                let en = error.body_text();
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Err(Problem::new(
+                    status,
+                    "invalid",
+                    format!("Yêu cầu không đúng dạng: {en}"),
+                    en,
+                ))
+            }
+            Err(JsonRejection::BytesRejection(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                let (vi, en) = ("Yêu cầu quá lớn.", "The request is too large.");
+                Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", vi, en))
+            }
+            Err(error) => Err(Problem::bad_request(error.body_text())),
+        }
+    }
+}
+
+/// What is kept of a token.
+pub(crate) fn hash(token: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, token.as_bytes());
+    let digits: [u8; 64] = loa_protocol::id::hex(digest.as_ref());
+    String::from_utf8(digits.to_vec()).expect("hexadecimal digits")
+}
+
+/// A token that nobody can guess: 64 hexadecimal digits.
+pub(crate) fn fresh_token() -> String {
+    let digits: [u8; 64] = loa_protocol::id::hex(&crate::data::random::<32>());
+    String::from_utf8(digits.to_vec()).expect("hexadecimal digits")
+}
+
+/// The `Set-Cookie` that begins a session, or with an empty token ends it.
+pub(super) fn set_cookie(app: &App, token: &str) -> String {
+    let (prefix, secure) = if app.parts.config.secure() {
+        ("__Host-", "; Secure")
+    } else {
+        ("", "")
+    };
+    let age = if token.is_empty() { "; Max-Age=0" } else { "" };
+    format!("{prefix}{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/{secure}{age}")
+}
+
+fn cookie(app: &App, headers: &HeaderMap) -> Option<String> {
+    let prefix = if app.parts.config.secure() { "__Host-" } else { "" };
+    let name = format!("{prefix}{COOKIE}");
+    let lines = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    let mut pairs = lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs.find_map(|(key, value)| (key == name && value.len() == 64).then(|| value.to_owned()))
+}
+
+fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+    let line = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+    line.rsplit(',').next()?.trim().parse().ok()
+}
+
+async fn prolong(app: &App, now: UnixMicros, token_hash: &str, session: &Session) {
+    if session.expires.0 >= now.0 + IDLE - ONE_USE {
+        return;
+    }
+    if let Err(error) = app.store().prolong_session(token_hash, UnixMicros(now.0 + IDLE)).await {
+        tracing::warn!(%error, "a session could not be prolonged");
+    }
+}

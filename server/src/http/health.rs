@@ -1,0 +1,24 @@
+//! Whether the server works.
+
+use axum::extract::State;
+
+use super::App;
+use super::error::{Answer, Error, Problem};
+
+/// Whether the server works: it answers, and its database does
+#[utoipa::path(
+    get, path = "/healthz", operation_id = "healthz", tag = "operations",
+    responses(
+        (status = 200, description = "It does", body = String, content_type = "text/plain"),
+        (status = 503, description = "`busy`: its database does not answer", body = Error),
+    )
+)]
+pub(super) async fn healthz(State(app): State<App>) -> Answer<&'static str> {
+    match app.store().ping().await {
+        Ok(()) => Ok("ok\n"),
+        Err(error) => {
+            tracing::error!(%error, "the database does not answer");
+            Err(Problem::busy())
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Receivers.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use loa_protocol::{AreaId, ReceiverId};
+
+use super::App;
+use super::error::{Answer, Error, Guarded, Problem};
+use super::gate::{Admin, Body, Officer};
+use super::shapes::{Enrolled, NewReceiver, Receiver, ReceiverChange, no_id};
+use crate::enrol;
+use crate::playout::Notice;
+use crate::store::{self, Entry};
+
+/// Per cent; what a receiver starts with unless said otherwise.
+pub(crate) const VOLUME: u8 = 80;
+
+/// All receivers
+#[utoipa::path(
+    get, path = "/api/v1/receivers", operation_id = "listReceivers", tag = "receivers",
+    responses((status = 200, description = "By name", body = [Receiver]), Guarded),
+    security(("session" = []))
+)]
+pub(super) async fn list(State(app): State<App>, _: Officer) -> Answer<Json<Vec<Receiver>>> {
+    Ok(Json(
+        app.store()
+            .list_receivers()
+            .await?
+            .into_iter()
+            .map(Receiver::from)
+            .collect(),
+    ))
+}
+
+/// Enrol a receiver
+#[utoipa::path(
+    post, path = "/api/v1/receivers", operation_id = "enrolReceiver", tag = "receivers",
+    request_body = NewReceiver,
+    responses(
+        (status = 201, description = "The receiver, and once only what goes into its flash", body = Enrolled),
+        (status = 409, description = "`no_public_host`: receivers could not be told where the server is", body = Error),
+        (status = 422, description = "`invalid`: see `fields`", body = Error),
+        Guarded
+    ),
+    security(("session" = []))
+)]
+pub(super) async fn enrol(
+    State(app): State<App>,
+    Admin(admin): Admin,
+    Body(it): Body<NewReceiver>,
+) -> Answer<(StatusCode, Json<Enrolled>)> {
+    let place = app.parts.place.as_ref().map_err(|error| *error)?;
+    let area = AreaId::parse(&it.area_id).ok_or_else(|| no_id("area_id", &it.area_id))?;
+    let new = enrol::New {
+        name: it.name,
+        area,
+        volume: it.volume.unwrap_or(VOLUME),
+    };
+    let (receiver, enrolment) = enrol::enrol(app.store(), place, &admin.actor, app.now(), new).await?;
+    app.tell(Notice::ReceiversChanged);
+    let enrolled = Enrolled {
+        receiver: receiver.into(),
+        enrolment: enrol::base64(&enrolment),
+    };
+    Ok((StatusCode::CREATED, Json(enrolled)))
+}
+
+/// Change a receiver
+#[utoipa::path(
+    patch, path = "/api/v1/receivers/{id}", operation_id = "changeReceiver", tag = "receivers",
+    params(("id" = String, Path)),
+    request_body = ReceiverChange,
+    responses(
+        (status = 200, description = "The receiver", body = Receiver),
+        (status = 404, description = "`not_found`", body = Error),
+        (status = 422, description = "`invalid`: see `fields`", body = Error),
+        Guarded
+    ),
+    security(("session" = []))
+)]
+pub(super) async fn change(
+    State(app): State<App>,
+    officer: Officer,
+    Path(id): Path<String>,
+    Body(it): Body<ReceiverChange>,
+) -> Answer<Json<Receiver>> {
+    let id = receiver_id(&id)?;
+    let receiver = app.store().set_volume(&officer.actor, app.now(), id, it.volume).await?;
+    app.tell(Notice::Volume(id));
+    Ok(Json(receiver.into()))
+}
+
+/// Start a receiver afresh
+#[utoipa::path(
+    post, path = "/api/v1/receivers/{id}/reboot", operation_id = "rebootReceiver", tag = "receivers",
+    params(("id" = String, Path)),
+    responses(
+        (status = 202, description = "It is told to; whether it does, its reports say", body = Receiver),
+        (status = 404, description = "`not_found`", body = Error),
+        (status = 409, description = "`offline`: it is not connected, so that it cannot be told", body = Error),
+        Guarded
+    ),
+    security(("session" = []))
+)]
+pub(super) async fn reboot(
+    State(app): State<App>,
+    Admin(admin): Admin,
+    Path(id): Path<String>,
+) -> Answer<(StatusCode, Json<Receiver>)> {
+    let id = receiver_id(&id)?;
+    let receiver = app.store().receiver(id).await?;
+    if !receiver.online {
+        let (vi, en) = ("Cụm thu phát thanh đang mất kết nối.", "The receiver is not connected.");
+        return Err(Problem::new(StatusCode::CONFLICT, "offline", vi, en));
+    }
+    let (subject, detail) = (id.to_string(), String::new());
+    let entry = Entry {
+        at: app.now(),
+        actor: &admin.actor,
+        what: "receiver.reboot",
+        subject,
+        detail,
+    };
+    app.store().note(entry).await?;
+    app.tell(Notice::Reboot(id));
+    Ok((StatusCode::ACCEPTED, Json(receiver.into())))
+}
+
+fn receiver_id(text: &str) -> Answer<ReceiverId> {
+    ReceiverId::parse(text).ok_or_else(|| store::Error::Missing("receiver").into())
+}
+
+impl From<enrol::NotEnrolled> for Problem {
+    fn from(error: enrol::NotEnrolled) -> Self {
+        match error {
+            enrol::NotEnrolled::Store(error) => error.into(),
+            enrol::NotEnrolled::Enrolment(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! What goes over the API, and how it is made of what the store holds. Instants are RFC 3339 in UTC, identifiers are
+//! UUIDs, lengths are milliseconds; what is not known is absent.
+
+use loa_protocol::precedence;
+use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use utoipa::ToSchema;
+
+use super::error::{Answer, Problem};
+use crate::store::{self, BroadcastState, receivers};
+
+/// Who is signed in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct User {
+    id: String,
+    username: String,
+    display_name: String,
+    /// `admin` or `officer`.
+    role: String,
+}
+
+/// A session.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Session {
+    user: User,
+    /// To be sent as `X-Loa-Csrf` with every request that changes something.
+    csrf: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignIn {
+    pub(super) username: String,
+    pub(super) password: String,
+}
+
+/// The first administrator.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Setup {
+    /// From the link that the server printed.
+    pub(super) token: String,
+    pub(super) username: String,
+    pub(super) display_name: String,
+    pub(super) password: String,
+}
+
+/// An area.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Area {
+    id: String,
+    name: String,
+    /// What kind of area: `province`, `commune`, `village` …
+    kind: String,
+    /// Identifiers from the root to the area itself.
+    path: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    parent_id: Option<String>,
+    /// Its official code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    code: Option<String>,
+}
+
+/// An area to be added.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewArea {
+    pub(super) name: String,
+    pub(super) kind: String,
+    #[schema(nullable = false)]
+    pub(super) parent_id: Option<String>,
+    #[schema(nullable = false)]
+    pub(super) code: Option<String>,
+}
+
+/// A receiver and what it last said of itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Receiver {
+    id: String,
+    name: String,
+    area_id: String,
+    online: bool,
+    /// Per cent.
+    volume: u8,
+    /// The broadcast that it plays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    playing: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    last_seen_at: Option<String>,
+    /// How sound reaches it: `udp`, `mqtt` or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    rtt_ms: Option<f64>,
+    /// How far its clock may be off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    clock_error_ms: Option<f64>,
+    /// Part of the media packets that it lost since it booted, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    firmware: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    board: Option<String>,
+}
+
+/// A receiver to be enrolled.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewReceiver {
+    pub(super) name: String,
+    pub(super) area_id: String,
+    /// Per cent; 80 if absent.
+    #[schema(nullable = false, minimum = 0, maximum = 100)]
+    pub(super) volume: Option<u8>,
+}
+
+/// A receiver that was enrolled.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Enrolled {
+    pub(super) receiver: Receiver,
+    /// What goes into its flash, base64 (RFC 4648 §4). Holds its secret and is shown this once.
+    pub(super) enrolment: String,
+}
+
+/// What is to change about a receiver.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReceiverChange {
+    /// Per cent.
+    #[schema(minimum = 0, maximum = 100)]
+    pub(super) volume: u8,
+}
+
+/// Mức ưu tiên: how urgent a bulletin is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Class {
+    Normal,
+    Priority,
+    Emergency,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum BulletinState {
+    Draft,
+    Approved,
+}
+
+/// A bulletin.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Bulletin {
+    id: String,
+    title: String,
+    class: Class,
+    #[schema(inline)]
+    state: BulletinState,
+    duration_ms: u64,
+    /// Samples of sound at 48 kHz.
+    samples: u64,
+    /// What was uploaded: `mp3`, `aac`, `flac`, `wav`, `vorbis`, `opus` or `other`.
+    format: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// Where a broadcast sounds.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Target {
+    /// Areas, with everything below them.
+    pub(super) areas: Vec<String>,
+    pub(super) receivers: Vec<String>,
+}
+
+/// How many receivers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Counts {
+    /// It is addressed to.
+    targeted: u64,
+    /// Say that they play it now.
+    playing: u64,
+    /// Say that they have played all of it.
+    played: u64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Scheduled,
+    OnAir,
+    Done,
+    Stopped,
+    Failed,
+}
+
+/// A broadcast.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Broadcast {
+    id: String,
+    bulletin_id: String,
+    title: String,
+    class: Class,
+    #[schema(inline)]
+    state: State,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<String>,
+    #[schema(format = DateTime)]
+    start: String,
+    #[schema(format = DateTime)]
+    end: String,
+    target: Target,
+    receivers: Counts,
+}
+
+/// A broadcast that somebody asks for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewBroadcast {
+    pub(super) bulletin_id: String,
+    pub(super) target: Target,
+    /// Absent: now.
+    #[schema(nullable = false, format = DateTime)]
+    pub(super) start: Option<String>,
+}
+
+/// What became of a broadcast at one receiver.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Receipt {
+    receiver_id: String,
+    name: String,
+    /// `pending` (no report yet), `received`, `playing`; and for good: `played`, `interrupted`, `stopped`, `failed`,
+    /// `refused`, or `none` (never reported).
+    outcome: String,
+    played_ms: u64,
+    planned_ms: u64,
+    /// Packets that were to sound.
+    expected: u64,
+    /// Packets that came in time.
+    received: u64,
+    /// Packets that did not.
+    lost: u64,
+    /// Samples at 48 kHz that were concealed or rebuilt from redundancy.
+    concealed: u64,
+    /// Packets that came after their time.
+    late: u64,
+    /// Level of what sounded, RMS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    level_dbfs: Option<f64>,
+}
+
+impl From<&store::User> for User {
+    fn from(it: &store::User) -> Self {
+        Self {
+            id: it.id.to_string(),
+            username: it.username.clone(),
+            display_name: it.display_name.clone(),
+            role: it.role.name().into(),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn new(user: &store::User, csrf: &str) -> Self {
+        Self {
+            user: user.into(),
+            csrf: csrf.into(),
+        }
+    }
+}
+
+impl From<store::Area> for Area {
+    fn from(it: store::Area) -> Self {
+        Self {
+            id: it.id.to_string(),
+            name: it.name,
+            kind: it.kind,
+            path: it.path.iter().map(ToString::to_string).collect(),
+            parent_id: it.parent.map(|id| id.to_string()),
+            code: it.code,
+        }
+    }
+}
+
+impl From<store::Receiver> for Receiver {
+    fn from(it: store::Receiver) -> Self {
+        let ms = |micros: u64| micros as f64 / 1000.0;
+        Self {
+            id: it.id.to_string(),
+            name: it.name,
+            area_id: it.area.to_string(),
+            online: it.online,
+            volume: it.volume,
+            playing: it.playing.map(|id| id.to_string()),
+            last_seen_at: it.seen.map(written),
+            path: it.path.map(|path| receivers::path_name(path).into()),
+            rtt_ms: it.round_trip.map(ms),
+            clock_error_ms: it.clock_error.map(ms),
+            loss: it.packets.map(|(expected, lost)| lost as f64 / expected.max(1) as f64),
+            firmware: it.firmware,
+            board: it.board,
+        }
+    }
+}
+
+impl From<precedence::Class> for Class {
+    fn from(it: precedence::Class) -> Self {
+        match it {
+            precedence::Class::Normal => Self::Normal,
+            precedence::Class::Priority => Self::Priority,
+            precedence::Class::Emergency => Self::Emergency,
+        }
+    }
+}
+
+impl From<Class> for precedence::Class {
+    fn from(it: Class) -> Self {
+        match it {
+            Class::Normal => Self::Normal,
+            Class::Priority => Self::Priority,
+            Class::Emergency => Self::Emergency,
+        }
+    }
+}
+
+impl From<store::Bulletin> for Bulletin {
+    fn from(it: store::Bulletin) -> Self {
+        Self {
+            id: it.id.to_string(),
+            title: it.title,
+            class: it.class.into(),
+            state: match it.state {
+                store::BulletinState::Draft => BulletinState::Draft,
+                store::BulletinState::Approved => BulletinState::Approved,
+            },
+            duration_ms: it.samples / 48,
+            samples: it.samples,
+            format: it.format,
+            created_at: written(it.created),
+        }
+    }
+}
+
+impl From<store::Broadcast> for Broadcast {
+    fn from(it: store::Broadcast) -> Self {
+        Self {
+            id: it.id.to_string(),
+            bulletin_id: it.bulletin.to_string(),
+            title: it.title,
+            class: it.class.into(),
+            state: match it.state {
+                BroadcastState::Scheduled => State::Scheduled,
+                BroadcastState::OnAir => State::OnAir,
+                BroadcastState::Done => State::Done,
+                BroadcastState::Stopped => State::Stopped,
+                BroadcastState::Failed => State::Failed,
+            },
+            reason: it.reason,
+            start: written(it.start),
+            end: written(it.end),
+            target: Target {
+                areas: it.target.areas.iter().map(ToString::to_string).collect(),
+                receivers: it.target.receivers.iter().map(ToString::to_string).collect(),
+            },
+            receivers: Counts {
+                targeted: it.counts.targeted,
+                playing: it.counts.playing,
+                played: it.counts.played,
+            },
+        }
+    }
+}
+
+impl Receipt {
+    /// `state`: the broadcast's, since it says what silence means.
+    pub(super) fn new(it: store::Receipt, state: BroadcastState) -> Self {
+        let outcome = match it.outcome.as_deref() {
+            None if state.is_open() => "pending",
+            None => "none",
+            Some("interrupted") if state == BroadcastState::Stopped => "stopped",
+            Some(outcome) => outcome,
+        };
+        Self {
+            outcome: outcome.into(),
+            receiver_id: it.receiver.to_string(),
+            name: it.name,
+            played_ms: it.played / 48,
+            planned_ms: it.planned / 48,
+            expected: it.expected,
+            received: it.received,
+            lost: it.lost,
+            concealed: it.concealed,
+            late: it.late,
+            level_dbfs: it.level.map(|level| level as f64 / -100.0),
+        }
+    }
+}
+
+impl Target {
+    /// The target that is meant.
+    pub(super) fn read(&self) -> Answer<store::Target> {
+        let areas = self.areas.iter().map(|text| AreaId::parse(text).ok_or(text));
+        let receivers = self.receivers.iter().map(|text| ReceiverId::parse(text).ok_or(text));
+        Ok(store::Target {
+            areas: areas
+                .collect::<Result<_, _>>()
+                .map_err(|text| no_id("target.areas", text))?,
+            receivers: receivers
+                .collect::<Result<_, _>>()
+                .map_err(|text| no_id("target.receivers", text))?,
+        })
+    }
+}
+
+/// What to say of `text` in `field` that should be an identifier.
+pub(super) fn no_id(field: &str, text: &str) -> Problem {
+    let shown: String = text.chars().take(40).collect();
+    Problem::field(
+        field,
+        format!("“{shown}” không phải là mã (UUID)."),
+        format!("“{shown}” is not an identifier (UUID)"),
+    )
+}
+
+/// The identifier in an address; whatever is none names nothing.
+pub(super) fn broadcast_id(text: &str) -> Answer<BroadcastId> {
+    BroadcastId::parse(text).ok_or_else(|| Problem::missing("broadcast"))
+}
+
+/// An instant as RFC 3339 in UTC.
+pub(super) fn written(at: UnixMicros) -> String {
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1000).ok();
+    at.and_then(|at| at.format(&Rfc3339).ok())
+        .unwrap_or_else(|| "9999-12-31T23:59:59Z".into())
+}
+
+/// The instant that RFC 3339 text means; `None` if it is none, or before 1970.
+pub(super) fn instant(text: &str) -> Option<UnixMicros> {
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    u64::try_from(at.unix_timestamp_nanos() / 1000).ok().map(UnixMicros)
+}

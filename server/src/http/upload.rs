@@ -1,0 +1,192 @@
+//! A new bulletin. Here: its file, streamed to the disk with the limit checked on the way, then made into a programme;
+//! the row comes last, when all of it is durable. Not here: decoding (`media`).
+
+use std::io::Write as _;
+
+use axum::Json;
+use axum::extract::multipart::{Field, Multipart, MultipartError, MultipartRejection};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::Error as NoClass;
+use tempfile::NamedTempFile;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use super::error::{Answer, Error, Guarded, Problem};
+use super::gate::Officer;
+use super::shapes::{Bulletin, Class};
+use crate::media;
+use crate::store::{self, BulletinId, NewBulletin, bulletins, ids};
+
+/// Longest field that is not the file, in bytes.
+const FIELD: usize = 4096;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    // The limit of the settings is checked while the file comes in, in its own words.
+    OpenApiRouter::new()
+        .routes(routes!(upload))
+        .layer(DefaultBodyLimit::disable())
+}
+
+/// The form of an upload; the file comes last.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: the fields are read one by one")]
+struct Upload {
+    title: String,
+    class: Class,
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
+    file: Vec<u8>,
+}
+
+/// Upload a bulletin
+///
+/// MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis or Opus. A new bulletin is a draft: somebody has to approve it.
+#[utoipa::path(
+    post, path = "/api/v1/bulletins", operation_id = "uploadBulletin", tag = "bulletins",
+    request_body(content = Upload, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, description = "The bulletin", body = Bulletin),
+        (status = 400, description = "`bad_request`: not a form, or cut off", body = Error),
+        (status = 413, description = "`too_large`: more bytes than the server allows", body = Error),
+        (status = 422, description = "`invalid`: see `fields`; `empty_file`, `not_audio`, `no_audio_track`, `unsupported_audio`, `truncated`, `damaged`, `too_long`: the file was not taken", body = Error),
+        (status = 503, description = "`busy`: too many uploads at once", body = Error),
+        Guarded
+    ),
+    security(("session" = []))
+)]
+async fn upload(
+    State(app): State<App>,
+    officer: Officer,
+    form: Result<Multipart, MultipartRejection>,
+) -> Answer<(StatusCode, Json<Bulletin>)> {
+    let _place = app.uploading.try_acquire().map_err(|_| Problem::busy())?;
+    let mut form = form.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let (mut title, mut class) = (None, None);
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        match field.name() {
+            Some("title") => title = Some(bulletins::title(&text(field, "title").await?)?),
+            Some("class") => class = Some(read_class(&text(field, "class").await?)?),
+            Some("file") => {
+                let title = title.ok_or_else(|| needed("title"))?;
+                let class = class.ok_or_else(|| needed("class"))?;
+                let file = receive(&app, field).await?;
+                // From here on it is no longer the browser's to break off: what has come in whole is brought to its end.
+                let finished = tokio::spawn(finish(app.clone(), officer, title, class, file)).await;
+                let bulletin = finished.map_err(Problem::internal)??;
+                app.counters.uploads.add();
+                return Ok((StatusCode::CREATED, Json(bulletin.into())));
+            }
+            other => {
+                let name = other.unwrap_or_default().chars().take(40).collect::<String>();
+                return Err(Problem::bad_request(format!(
+                    "unknown field `{name}`; title, class and file are known"
+                )));
+            }
+        }
+    }
+    Err(needed("file"))
+}
+
+async fn finish(
+    app: App,
+    officer: Officer,
+    title: String,
+    class: Class,
+    upload: NamedTempFile,
+) -> Answer<store::Bulletin> {
+    let now = app.now();
+    let id = BulletinId(ids::fresh(now));
+    let (programme, original) = (
+        app.store().programme(id),
+        app.parts.data.originals().join(id.to_string()),
+    );
+    let (encoding, limits) = (app.parts.config.encoding(), app.parts.config.limits());
+    let turn = app.decoding.clone().acquire_owned().await.map_err(Problem::internal)?;
+    let (to, keep) = (programme.clone(), original.clone());
+    let made = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let made = media::ingest(upload.path(), &to, encoding, limits)?;
+        upload.as_file().sync_all()?;
+        upload.persist(&keep).map_err(|error| error.error)?;
+        std::fs::File::open(keep.parent().expect("it lies in a folder"))?.sync_all()?;
+        Ok::<_, media::IngestError>(made)
+    });
+    let added = match made.await.map_err(Problem::internal)? {
+        Ok(made) => {
+            let new = NewBulletin {
+                id,
+                title,
+                class: class.into(),
+                format: made.format.name(),
+                samples: made.samples,
+            };
+            app.store()
+                .add_bulletin(&officer.actor, now, &officer.user, new)
+                .await
+                .map_err(Problem::from)
+        }
+        Err(error) => Err(error.into()),
+    };
+    if added.is_err() {
+        app.counters.refused_uploads.add();
+        for file in [programme, original] {
+            // Mostly it was never there.
+            let _ = tokio::fs::remove_file(file).await;
+        }
+    }
+    added
+}
+
+/// Streams the file to the disk.
+async fn receive(app: &App, mut field: Field<'_>) -> Answer<NamedTempFile> {
+    let limit = app.parts.config.upload_max_bytes;
+    let mut file = NamedTempFile::new_in(app.parts.data.uploads()).map_err(Problem::internal)?;
+    let mut size = 0u64;
+    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+        size += chunk.len() as u64;
+        if size > limit {
+            return Err(Problem::too_large(limit));
+        }
+        file = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file))
+            .await
+            .map_err(Problem::internal)?
+            .map_err(Problem::internal)?;
+    }
+    Ok(file)
+}
+
+async fn text(mut field: Field<'_>, name: &'static str) -> Answer<String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > FIELD {
+            return Err(Problem::field(name, "Quá dài.", "Too long."));
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| Problem::field(name, "Không phải chữ UTF-8.", "Not UTF-8 text."))
+}
+
+fn read_class(text: &str) -> Answer<Class> {
+    let text: serde::de::value::StrDeserializer<'_, NoClass> = text.into_deserializer();
+    let right = "normal, priority, emergency";
+    Class::deserialize(text).map_err(|_| {
+        Problem::field(
+            "class",
+            format!("Phải là một trong: {right}."),
+            format!("Must be one of {right}."),
+        )
+    })
+}
+
+fn needed(name: &'static str) -> Problem {
+    let en = "Missing; the fields are title, class and, last, file.";
+    Problem::field(name, "Thiếu; cần title, class và sau cùng là file.", en)
+}
+
+fn broken(error: MultipartError) -> Problem {
+    Problem::bad_request(error.body_text())
+}

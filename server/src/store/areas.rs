@@ -1,0 +1,144 @@
+//! Areas: the tree of territories.
+
+use std::collections::HashMap;
+
+use loa_protocol::enrolment::MAX_DEPTH;
+use loa_protocol::{AreaId, UnixMicros};
+use sqlx::any::AnyRow;
+
+use super::error::Invalid;
+use super::row::{Columns as _, micros, written};
+use super::{Actor, Change, Entry, Error, Store, ids};
+
+/// Longest name, in characters.
+const MAX_NAME: usize = 120;
+
+/// A node of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Area {
+    /// Its identifier.
+    pub id: AreaId,
+    /// The area that it lies in; none for a root.
+    pub parent: Option<AreaId>,
+    /// From the root to itself.
+    pub path: Vec<AreaId>,
+    /// What kind of area: `province`, `commune`, `village` …
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its official code.
+    pub code: Option<String>,
+}
+
+/// An area to be added.
+#[derive(Debug, Clone)]
+pub struct NewArea {
+    /// The area that it lies in; none for a root.
+    pub parent: Option<AreaId>,
+    /// What kind of area.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its official code.
+    pub code: Option<String>,
+}
+
+impl Store {
+    /// All areas, each after the one that it lies in.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn areas(&self) -> Result<Vec<Area>, Error> {
+        let rows = sqlx::query("SELECT * FROM areas ORDER BY name, id")
+            .fetch_all(&self.pool)
+            .await?;
+        let mut areas = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let parents: HashMap<_, _> = areas.iter().map(|area| (area.id, area.parent)).collect();
+        for area in &mut areas {
+            let mut above = area.parent;
+            // The bound only guards against a circle, which nothing here can make.
+            while let Some(id) = above.filter(|_| area.path.len() <= parents.len()) {
+                area.path.insert(0, id);
+                above = parents.get(&id).copied().flatten();
+            }
+        }
+        areas.sort_by_key(|area| area.path.len());
+        Ok(areas)
+    }
+
+    /// Adds an area.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a field that is wrong; when the database cannot.
+    pub async fn add_area(&self, actor: &Actor, now: UnixMicros, new: NewArea) -> Result<Area, Error> {
+        let name = written("name", &new.name, MAX_NAME)?;
+        let code = new.code.as_deref().map(|code| written("code", code, 32)).transpose()?;
+        let kind = new.kind;
+        if kind.is_empty() || kind.len() > 32 || !kind.bytes().all(|c| c.is_ascii_lowercase() || c == b'_') {
+            return Err(Error::invalid(
+                "kind",
+                Invalid::Form(
+                    "a word such as province, commune or village",
+                    "một từ như province, commune hoặc village",
+                ),
+            ));
+        }
+        let mut path = Vec::new();
+        if let Some(parent) = new.parent {
+            let all = self.areas().await?;
+            let parent = all.into_iter().find(|area| area.id == parent);
+            path = parent.ok_or(Error::invalid("parent_id", Invalid::Unknown))?.path;
+        }
+        if path.len() >= MAX_DEPTH {
+            return Err(Error::invalid(
+                "parent_id",
+                Invalid::Form("an area at most seven levels deep", "một địa bàn không quá bảy cấp"),
+            ));
+        }
+        let id = AreaId(ids::fresh(now));
+        path.push(id);
+        let area = Area {
+            id,
+            parent: new.parent,
+            path,
+            kind,
+            name,
+            code,
+        };
+        let entry = Entry {
+            at: now,
+            actor,
+            what: "area.add",
+            subject: id.to_string(),
+            detail: area.name.clone(),
+        };
+        let mut work = self.begin(entry).await?;
+        let tx = &mut work.tx;
+        sqlx::query("INSERT INTO areas (id, parent_id, kind, name, code, created) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(area.id.to_string())
+            .bind(area.parent.map(|id| id.to_string()))
+            .bind(area.kind.clone())
+            .bind(area.name.clone())
+            .bind(area.code.clone())
+            .bind(micros(now))
+            .execute(&mut **tx)
+            .await
+            .map_err(Error::taken("code"))?;
+        work.commit().await?;
+        self.tell(Change::Areas);
+        Ok(area)
+    }
+}
+
+/// The row alone: its path is itself.
+fn read(row: &AnyRow) -> Result<Area, Error> {
+    let id = row.id("id", AreaId::parse)?;
+    Ok(Area {
+        id,
+        parent: row.maybe_id("parent_id", AreaId::parse)?,
+        path: vec![id],
+        kind: row.text("kind")?,
+        name: row.text("name")?,
+        code: row.maybe_text("code")?,
+    })
+}

@@ -1,0 +1,437 @@
+//! Broadcasts: what people asked to be on the air, where, and what came of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use loa_protocol::precedence::Class;
+use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
+use sqlx::AnyPool;
+use sqlx::any::AnyRow;
+
+use super::bulletins;
+use super::error::{Invalid, Refusal};
+use super::pool::Transaction;
+use super::row::{Columns as _, micros};
+use super::{Actor, BulletinId, BulletinState, Change, Entry, Error, Store, User, ids};
+
+/// How a broadcast fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BroadcastState {
+    /// Its start is to come.
+    Scheduled,
+    /// It sounds.
+    OnAir,
+    /// It has sounded.
+    Done,
+    /// Somebody stopped it.
+    Stopped,
+    /// It did not sound.
+    Failed,
+}
+
+impl BroadcastState {
+    const ALL: [Self; 5] = [Self::Scheduled, Self::OnAir, Self::Done, Self::Stopped, Self::Failed];
+
+    /// Its name, in the database and in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::OnAir => "on_air",
+            Self::Done => "done",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether more is to come.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Scheduled | Self::OnAir)
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// Where a broadcast is to sound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Areas, with everything below them.
+    pub areas: Vec<AreaId>,
+    /// Receivers.
+    pub receivers: Vec<ReceiverId>,
+}
+
+/// How many receivers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// It is addressed to.
+    pub targeted: u64,
+    /// Are connected and play it now.
+    pub playing: u64,
+    /// Have played all of it.
+    pub played: u64,
+}
+
+/// A broadcast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broadcast {
+    /// Its identifier.
+    pub id: BroadcastId,
+    /// What sounds.
+    pub bulletin: BulletinId,
+    /// The bulletin's title.
+    pub title: String,
+    /// The bulletin's class.
+    pub class: Class,
+    /// Samples of sound, at 48 kHz.
+    pub samples: u64,
+    /// How it fares.
+    pub state: BroadcastState,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// When it begins to sound.
+    pub start: UnixMicros,
+    /// When it has sounded.
+    pub end: UnixMicros,
+    /// Where.
+    pub target: Target,
+    /// How many receivers.
+    pub counts: Counts,
+}
+
+/// A broadcast that somebody asks for.
+#[derive(Debug, Clone)]
+pub struct NewBroadcast {
+    /// What is to sound.
+    pub bulletin: BulletinId,
+    /// Where.
+    pub target: Target,
+    /// When.
+    pub start: UnixMicros,
+}
+
+/// What became of a broadcast at one receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The receiver.
+    pub receiver: ReceiverId,
+    /// Its name.
+    pub name: String,
+    /// Whether it is among those that the broadcast is addressed to now.
+    pub targeted: bool,
+    /// What it reported last; none if nothing.
+    pub outcome: Option<String>,
+    /// Samples that the broadcast has.
+    pub planned: u64,
+    /// Samples that sounded.
+    pub played: u64,
+    /// Packets that were to sound.
+    pub expected: u64,
+    /// Packets that came in time.
+    pub received: u64,
+    /// Packets that did not.
+    pub lost: u64,
+    /// Packets that came after their time.
+    pub late: u64,
+    /// Packets that came more than once.
+    pub duplicate: u64,
+    /// Samples that were concealed or rebuilt.
+    pub concealed: u64,
+    /// Level of what sounded, in hundredths of dB below full scale.
+    pub level: Option<u64>,
+}
+
+const SELECT: &str = "SELECT b.*, u.title AS title, u.class AS class, u.samples AS samples, \
+    (SELECT COUNT(*) FROM receipts r WHERE r.broadcast_id = b.id AND r.targeted = 1) AS targeted, \
+    (SELECT COUNT(*) FROM receipts r JOIN receivers e ON e.id = r.receiver_id \
+      WHERE r.broadcast_id = b.id AND e.online = 1 AND e.playing = b.id) AS playing, \
+    (SELECT COUNT(*) FROM receipts r WHERE r.broadcast_id = b.id AND r.outcome = 'played') AS played \
+    FROM broadcasts b JOIN bulletins u ON u.id = b.bulletin_id ";
+
+impl Store {
+    /// The last `most` broadcasts, the newest first, after all that are still open; those before `before` if given (then
+    /// without the open ones).
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn broadcasts(&self, before: Option<BroadcastId>, most: u32) -> Result<Vec<Broadcast>, Error> {
+        let open = before.is_none();
+        let before = before.map_or_else(|| "g".to_owned(), |id| id.to_string());
+        let list = select("WHERE b.id < $1 ORDER BY b.id DESC LIMIT $2");
+        let rows = sqlx::query(list)
+            .bind(before)
+            .bind(i64::from(most))
+            .fetch_all(&self.pool)
+            .await?;
+        let mut broadcasts = BTreeMap::new();
+        for row in &rows {
+            let it = read(row)?;
+            broadcasts.insert(it.id, it);
+        }
+        if open {
+            for it in self.still_open().await? {
+                broadcasts.insert(it.id, it);
+            }
+        }
+        let mut broadcasts: Vec<_> = broadcasts.into_values().rev().collect();
+        self.fill_targets(&mut broadcasts).await?;
+        Ok(broadcasts)
+    }
+
+    /// One broadcast.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; when the database cannot be read.
+    pub async fn broadcast_by_id(&self, id: BroadcastId) -> Result<Broadcast, Error> {
+        let row = sqlx::query(select("WHERE b.id = $1"))
+            .bind(id.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        let mut found = [row.as_ref().map(read).transpose()?.ok_or(Error::Missing("broadcast"))?];
+        self.fill_targets(&mut found).await?;
+        let [found] = found;
+        Ok(found)
+    }
+
+    /// What became of a broadcast, receiver by receiver in the order of their names.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; when the database cannot be read.
+    pub async fn receipts(&self, id: BroadcastId) -> Result<Vec<Receipt>, Error> {
+        let rows = sqlx::query(
+            "SELECT r.*, e.name AS name FROM receipts r JOIN receivers e ON e.id = r.receiver_id \
+             WHERE r.broadcast_id = $1 ORDER BY e.name, e.id",
+        )
+        .bind(id.to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        if rows.is_empty() {
+            self.broadcast_by_id(id).await?;
+        }
+        rows.iter().map(read_receipt).collect()
+    }
+
+    /// Accepts a broadcast: it is durable, target and all, when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] for the bulletin, [`Error::State`] if it is not approved, [`Error::Invalid`] for the target;
+    /// when the database cannot.
+    pub async fn accept(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        by: &User,
+        new: NewBroadcast,
+    ) -> Result<Broadcast, Error> {
+        let bulletin = self.bulletin(new.bulletin).await?;
+        if bulletin.state != BulletinState::Approved {
+            return Err(Error::State(Refusal::NotApproved));
+        }
+        let target = Target {
+            areas: distinct(new.target.areas),
+            receivers: distinct(new.target.receivers),
+        };
+        let reached = self.reached(&target).await?;
+        let id = BroadcastId(ids::fresh(now));
+        let end = UnixMicros(new.start.0 + (bulletin.samples * 1000).div_ceil(48));
+        let entry = Entry {
+            at: now,
+            actor,
+            what: "broadcast.accept",
+            subject: id.to_string(),
+            detail: bulletin.title.clone(),
+        };
+        let mut work = self.begin(entry).await?;
+        let tx = &mut work.tx;
+        sqlx::query(
+            "INSERT INTO broadcasts (id, bulletin_id, state, starts, ends, accepted, accepted_by) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(id.to_string())
+        .bind(bulletin.id.to_string())
+        .bind(BroadcastState::Scheduled.name())
+        .bind(micros(new.start))
+        .bind(micros(end))
+        .bind(micros(now))
+        .bind(by.id.to_string())
+        .execute(&mut **tx)
+        .await?;
+        for area in &target.areas {
+            insert_target(tx, id, "area", area.to_string()).await?;
+        }
+        for receiver in &target.receivers {
+            insert_target(tx, id, "receiver", receiver.to_string()).await?;
+        }
+        for receiver in &reached {
+            insert_targeted(tx, id, *receiver).await?;
+        }
+        work.commit().await?;
+        self.tell(Change::Broadcast(id));
+        self.broadcast_by_id(id).await
+    }
+
+    /// Stops a broadcast that is scheduled or on the air; it stands so when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::State`] if it is over; when the database cannot.
+    pub async fn stop(&self, actor: &Actor, now: UnixMicros, id: BroadcastId) -> Result<Broadcast, Error> {
+        self.broadcast_by_id(id).await?;
+        let (subject, detail) = (id.to_string(), String::new());
+        let mut work = self
+            .begin(Entry {
+                at: now,
+                actor,
+                what: "broadcast.stop",
+                subject,
+                detail,
+            })
+            .await?;
+        let tx = &mut work.tx;
+        let done = sqlx::query("UPDATE broadcasts SET state = $1 WHERE id = $2 AND state IN ('scheduled', 'on_air')")
+            .bind(BroadcastState::Stopped.name())
+            .bind(id.to_string())
+            .execute(&mut **tx)
+            .await?;
+        if done.rows_affected() != 1 {
+            return Err(Error::State(Refusal::Over));
+        }
+        work.commit().await?;
+        self.tell(Change::Broadcast(id));
+        self.broadcast_by_id(id).await
+    }
+
+    /// All that are scheduled or on the air, targets not filled in.
+    pub(super) async fn still_open(&self) -> Result<Vec<Broadcast>, Error> {
+        let rows = sqlx::query(select(
+            "WHERE b.state IN ('scheduled', 'on_air') ORDER BY b.starts, b.id",
+        ))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+
+    pub(super) async fn fill_targets(&self, broadcasts: &mut [Broadcast]) -> Result<(), Error> {
+        for it in broadcasts {
+            it.target = target_of(&self.pool, it.id).await?;
+        }
+        Ok(())
+    }
+
+    /// The receivers that a target reaches now.
+    async fn reached(&self, target: &Target) -> Result<BTreeSet<ReceiverId>, Error> {
+        if target.areas.is_empty() && target.receivers.is_empty() {
+            return Err(Error::invalid("target", Invalid::Empty));
+        }
+        let paths: BTreeMap<_, _> = self
+            .areas()
+            .await?
+            .into_iter()
+            .map(|area| (area.id, area.path))
+            .collect();
+        if target.areas.iter().any(|area| !paths.contains_key(area)) {
+            return Err(Error::invalid("target.areas", Invalid::Unknown));
+        }
+        let rows = sqlx::query("SELECT id, area_id FROM receivers")
+            .fetch_all(&self.pool)
+            .await?;
+        let (mut known, mut reached) = (BTreeSet::new(), BTreeSet::new());
+        for row in &rows {
+            let (id, area) = (row.id("id", ReceiverId::parse)?, row.id("area_id", AreaId::parse)?);
+            known.insert(id);
+            let path = paths.get(&area).map(Vec::as_slice).unwrap_or_default();
+            if target.receivers.contains(&id) || path.iter().any(|area| target.areas.contains(area)) {
+                reached.insert(id);
+            }
+        }
+        match target.receivers.iter().all(|id| known.contains(id)) {
+            true => Ok(reached),
+            false => Err(Error::invalid("target.receivers", Invalid::Unknown)),
+        }
+    }
+}
+
+/// Marks `receiver` as one that the broadcast is addressed to.
+pub(super) async fn insert_targeted(tx: &mut Transaction, id: BroadcastId, receiver: ReceiverId) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO receipts (broadcast_id, receiver_id, targeted) VALUES ($1, $2, 1) \
+         ON CONFLICT (broadcast_id, receiver_id) DO UPDATE SET targeted = 1",
+    )
+    .bind(id.to_string())
+    .bind(receiver.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn insert_target(tx: &mut Transaction, id: BroadcastId, kind: &'static str, target: String) -> Result<(), Error> {
+    sqlx::query("INSERT INTO targets (broadcast_id, kind, target_id) VALUES ($1, $2, $3)")
+        .bind(id.to_string())
+        .bind(kind)
+        .bind(target)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn target_of(pool: &AnyPool, id: BroadcastId) -> Result<Target, Error> {
+    let rows = sqlx::query("SELECT kind, target_id FROM targets WHERE broadcast_id = $1 ORDER BY kind, target_id")
+        .bind(id.to_string())
+        .fetch_all(pool)
+        .await?;
+    let mut target = Target::default();
+    for row in &rows {
+        match row.text("kind")?.as_str() {
+            "area" => target.areas.push(row.id("target_id", AreaId::parse)?),
+            "receiver" => target.receivers.push(row.id("target_id", ReceiverId::parse)?),
+            _ => return Err(Error::Corrupt("kind")),
+        }
+    }
+    Ok(target)
+}
+
+fn select(condition: &'static str) -> sqlx::AssertSqlSafe<String> {
+    // Both parts are constants of this file.
+    sqlx::AssertSqlSafe([SELECT, condition].concat())
+}
+
+fn distinct<T: Ord>(list: Vec<T>) -> Vec<T> {
+    list.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn read(row: &AnyRow) -> Result<Broadcast, Error> {
+    Ok(Broadcast {
+        id: row.id("id", BroadcastId::parse)?,
+        bulletin: row.id("bulletin_id", BulletinId::parse)?,
+        title: row.text("title")?,
+        class: bulletins::class(row)?,
+        samples: row.number("samples")?,
+        state: row.id("state", BroadcastState::named)?,
+        reason: row.maybe_text("reason")?,
+        start: row.instant("starts")?,
+        end: row.instant("ends")?,
+        target: Target::default(),
+        counts: Counts {
+            targeted: row.number("targeted")?,
+            playing: row.number("playing")?,
+            played: row.number("played")?,
+        },
+    })
+}
+
+fn read_receipt(row: &AnyRow) -> Result<Receipt, Error> {
+    Ok(Receipt {
+        receiver: row.id("receiver_id", ReceiverId::parse)?,
+        name: row.text("name")?,
+        targeted: row.flag("targeted")?,
+        outcome: row.maybe_text("outcome")?,
+        planned: row.number("planned")?,
+        played: row.number("played")?,
+        expected: row.number("expected")?,
+        received: row.number("received")?,
+        lost: row.number("lost")?,
+        late: row.number("late")?,
+        duplicate: row.number("duplicate")?,
+        concealed: row.number("concealed")?,
+        level: row.maybe_number("level")?,
+    })
+}

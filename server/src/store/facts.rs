@@ -1,0 +1,349 @@
+//! What happens on the air, written down. Here: a task that takes facts in their order and writes all that are waiting
+//! in one transaction (thousands of receivers report at once, and every commit waits for the disk), and
+//! `playout::Archive` over it. Not here: what people do.
+
+use std::sync::Mutex;
+
+use loa_protocol::key::Secret;
+use loa_protocol::report::{self, Outcome};
+use loa_protocol::{BroadcastId, ReceiverId, UnixMicros};
+use sqlx::AnyPool;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::broadcasts::{BroadcastState, insert_targeted};
+use super::changes::Changes;
+use super::error::Refusal;
+use super::pool::{self, Kind, Transaction};
+use super::receivers::path_name;
+use super::row::{Columns as _, integer, micros};
+use super::{Change, Error, Store};
+use crate::playout::conductor::State;
+use crate::playout::{Archive, BroadcastRow, Fact, ReceiverRow};
+
+/// Facts that may wait; whoever brings more waits.
+const WAITING: usize = 65_536;
+/// Facts in one transaction.
+const BATCH: usize = 1024;
+
+/// A fact on its way to the disk, and who waits until it is there.
+type Waiting = (Fact, Option<oneshot::Sender<()>>);
+
+/// The task that writes facts down.
+pub(super) struct Recorder {
+    queue: Mutex<Option<mpsc::Sender<Waiting>>>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Recorder {
+    pub(super) fn start(pool: AnyPool, kind: Kind, changes: Changes) -> Self {
+        let (queue, facts) = mpsc::channel(WAITING);
+        let task = tokio::spawn(keep(pool, kind, changes, facts));
+        Self {
+            queue: Mutex::new(Some(queue)),
+            task: Mutex::new(Some(task)),
+        }
+    }
+
+    /// Writes down what is waiting; nothing is taken afterwards.
+    pub(super) async fn finish(&self) {
+        self.queue.lock().expect("nothing panics while holding it").take();
+        let task = self.task.lock().expect("nothing panics while holding it").take();
+        if let Some(task) = task {
+            // A task that panicked has said so already.
+            let _ = task.await;
+        }
+    }
+
+    fn queue(&self) -> Option<mpsc::Sender<Waiting>> {
+        self.queue.lock().expect("nothing panics while holding it").clone()
+    }
+}
+
+async fn keep(pool: AnyPool, kind: Kind, changes: Changes, mut facts: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while facts.recv_many(&mut batch, BATCH).await > 0 {
+        if let Err(error) = write_all(&pool, kind, &changes, &batch).await {
+            tracing::debug!(%error, facts = batch.len(), "facts are written down one by one");
+            for one in &batch {
+                if let Err(error) = write_all(&pool, kind, &changes, std::slice::from_ref(one)).await {
+                    tracing::error!(%error, fact = ?one.0, "a fact could not be written down");
+                }
+            }
+        }
+        for (_, kept) in batch.drain(..) {
+            // Whoever waited may have given up.
+            kept.map(|kept| kept.send(()));
+        }
+    }
+}
+
+async fn write_all(pool: &AnyPool, kind: Kind, changes: &Changes, facts: &[Waiting]) -> Result<(), Error> {
+    let mut tx = pool::begin(pool, kind).await?;
+    let mut told = std::collections::BTreeSet::new();
+    for (fact, _) in facts {
+        write(&mut tx, fact, &mut |change| _ = told.insert(change)).await?;
+    }
+    tx.commit().await?;
+    told.into_iter().for_each(|change| changes.tell(change));
+    Ok(())
+}
+
+async fn write(tx: &mut Transaction, fact: &Fact, tell: &mut (dyn FnMut(Change) + Send)) -> Result<(), Error> {
+    match fact {
+        Fact::Broadcast(id, state) => {
+            tell(Change::Broadcast(*id));
+            state_changed(tx, *id, state).await
+        }
+        Fact::Targeted(id, receivers) => {
+            tell(Change::Broadcast(*id));
+            targeted(tx, *id, receivers).await
+        }
+        Fact::Presence(id, online, at) => {
+            tell(Change::Receiver(*id));
+            if let Some(playing) = playing(tx, *id).await? {
+                tell(Change::Broadcast(playing));
+            }
+            let query = if *online {
+                "UPDATE receivers SET online = 1, seen = $1 WHERE id = $2"
+            } else {
+                // When a retained "gone" is read at the start, the receiver was last seen earlier than now.
+                "UPDATE receivers SET seen = CASE online WHEN 1 THEN $1 ELSE seen END, online = 0, playing = NULL \
+                 WHERE id = $2"
+            };
+            sqlx::query(query)
+                .bind(micros(*at))
+                .bind(id.to_string())
+                .execute(&mut **tx)
+                .await?;
+            Ok(())
+        }
+        Fact::Telemetry(id, telemetry, at) => {
+            tell(Change::Receiver(*id));
+            let before = playing(tx, *id).await?;
+            if before != telemetry.playing {
+                before
+                    .into_iter()
+                    .chain(telemetry.playing)
+                    .for_each(|id| tell(Change::Broadcast(id)));
+            }
+            telemetry_came(tx, *id, telemetry, *at).await
+        }
+        Fact::Receipt(id, receipt, at) => {
+            tell(Change::Broadcast(receipt.broadcast));
+            tell(Change::Receiver(*id));
+            receipt_came(tx, *id, receipt, *at).await
+        }
+    }
+}
+
+async fn playing(tx: &mut Transaction, id: ReceiverId) -> Result<Option<BroadcastId>, Error> {
+    let row = sqlx::query("SELECT playing FROM receivers WHERE id = $1").bind(id.to_string());
+    match row.fetch_optional(&mut **tx).await? {
+        Some(row) => row.maybe_id("playing", BroadcastId::parse),
+        None => Ok(None),
+    }
+}
+
+async fn state_changed(tx: &mut Transaction, id: BroadcastId, state: &State) -> Result<(), Error> {
+    let (name, reason) = match state {
+        State::OnAir => (BroadcastState::OnAir, None),
+        State::Done => (BroadcastState::Done, None),
+        State::Stopped => (BroadcastState::Stopped, None),
+        State::Failed(reason) => (BroadcastState::Failed, Some(reason.clone())),
+    };
+    // What is over stays as it ended: a stop that was accepted is not undone by news from before it.
+    sqlx::query("UPDATE broadcasts SET state = $1, reason = $2 WHERE id = $3 AND state IN ('scheduled', 'on_air')")
+        .bind(name.name())
+        .bind(reason)
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn targeted(tx: &mut Transaction, id: BroadcastId, receivers: &[ReceiverId]) -> Result<(), Error> {
+    sqlx::query("UPDATE receipts SET targeted = 0 WHERE broadcast_id = $1")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    for receiver in receivers {
+        insert_targeted(tx, id, *receiver).await?;
+    }
+    // Who is no longer addressed and never said a word has nothing to account for.
+    sqlx::query("DELETE FROM receipts WHERE broadcast_id = $1 AND targeted = 0 AND outcome IS NULL")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn telemetry_came(
+    tx: &mut Transaction,
+    id: ReceiverId,
+    telemetry: &report::Telemetry,
+    at: UnixMicros,
+) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE receivers SET online = 1, seen = $1, playing = $2, path = $3, round_trip = $4, clock_error = $5, \
+         expected = $6, lost = $7, uptime = $8, refused_media = $9, refused_commands = $10, firmware = $11, board = $12 \
+         WHERE id = $13",
+    )
+    .bind(micros(at))
+    .bind(telemetry.playing.map(|id| id.to_string()))
+    .bind(path_name(telemetry.path))
+    .bind(i64::from(telemetry.round_trip))
+    .bind(i64::from(telemetry.clock_error))
+    .bind(integer(telemetry.expected))
+    .bind(integer(telemetry.lost))
+    .bind(i64::from(telemetry.uptime))
+    .bind(i64::from(telemetry.refused_media))
+    .bind(i64::from(telemetry.refused_commands))
+    .bind(telemetry.firmware.to_string())
+    .bind(telemetry.board.to_string())
+    .bind(id.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn receipt_came(
+    tx: &mut Transaction,
+    id: ReceiverId,
+    receipt: &report::Receipt,
+    at: UnixMicros,
+) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO receipts (broadcast_id, receiver_id, targeted, outcome, reported, planned, played, expected, \
+         received, lost, late, duplicate, concealed, level) \
+         VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+         ON CONFLICT (broadcast_id, receiver_id) DO UPDATE SET outcome = excluded.outcome, \
+         reported = excluded.reported, planned = excluded.planned, played = excluded.played, \
+         expected = excluded.expected, received = excluded.received, lost = excluded.lost, late = excluded.late, \
+         duplicate = excluded.duplicate, concealed = excluded.concealed, level = excluded.level",
+    )
+    .bind(receipt.broadcast.to_string())
+    .bind(id.to_string())
+    .bind(outcome_name(receipt.outcome))
+    .bind(micros(at))
+    .bind(integer(receipt.planned))
+    .bind(integer(receipt.played))
+    .bind(integer(receipt.expected))
+    .bind(integer(receipt.received))
+    .bind(integer(receipt.lost))
+    .bind(integer(receipt.late))
+    .bind(integer(receipt.duplicate))
+    .bind(integer(receipt.concealed))
+    .bind(receipt.level.map(i64::from))
+    .execute(&mut **tx)
+    .await?;
+    // What it plays follows from its receipts sooner than from its telemetry.
+    let broadcast = receipt.broadcast.to_string();
+    let query = match receipt.outcome {
+        Outcome::Playing => "UPDATE receivers SET playing = $1 WHERE id = $2",
+        Outcome::Received => return Ok(()),
+        _ => "UPDATE receivers SET playing = NULL WHERE playing = $1 AND id = $2",
+    };
+    sqlx::query(query)
+        .bind(broadcast)
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// The name of an outcome, in the database and in the API.
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Received => "received",
+        Outcome::Playing => "playing",
+        Outcome::Played => "played",
+        Outcome::Interrupted => "interrupted",
+        Outcome::Failed => "failed",
+        Outcome::Refused => "refused",
+    }
+}
+
+impl Archive for Store {
+    type Error = Error;
+
+    async fn receivers(&self) -> Result<Vec<ReceiverRow>, Error> {
+        let paths: std::collections::HashMap<_, _> = self
+            .areas()
+            .await?
+            .into_iter()
+            .map(|area| (area.id, area.path))
+            .collect();
+        let rows = sqlx::query("SELECT id, secret, area_id, volume FROM receivers")
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let area = row.id("area_id", loa_protocol::AreaId::parse)?;
+                Ok(ReceiverRow {
+                    id: row.id("id", ReceiverId::parse)?,
+                    secret: row.id("secret", secret)?,
+                    areas: paths.get(&area).cloned().ok_or(Error::Corrupt("area_id"))?,
+                    volume: u8::try_from(row.number("volume")?).map_err(|_| Error::Corrupt("volume"))?,
+                })
+            })
+            .collect()
+    }
+
+    async fn broadcast(&self, id: BroadcastId) -> Result<Option<BroadcastRow>, Error> {
+        match self.broadcast_by_id(id).await {
+            Ok(it) if it.state.is_open() => Ok(Some(self.row(it))),
+            Ok(_) | Err(Error::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn open_broadcasts(&self) -> Result<Vec<BroadcastRow>, Error> {
+        let mut open = self.still_open().await?;
+        self.fill_targets(&mut open).await?;
+        Ok(open.into_iter().map(|it| self.row(it)).collect())
+    }
+
+    /// What a broadcast's state has become is durable when this returns; the rest a moment later, in order.
+    async fn record(&self, fact: Fact) -> Result<(), Error> {
+        let Some(queue) = self.recorder.queue() else {
+            return Err(Error::State(Refusal::Closed));
+        };
+        let (kept, durable) = oneshot::channel();
+        let awaited = matches!(fact, Fact::Broadcast(..));
+        if queue.send((fact, awaited.then_some(kept))).await.is_err() {
+            return Err(Error::State(Refusal::Closed));
+        }
+        if awaited {
+            // A failure to write has been told where it happened.
+            let _ = durable.await;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    fn row(&self, it: super::Broadcast) -> BroadcastRow {
+        BroadcastRow {
+            id: it.id,
+            class: it.class,
+            start: it.start,
+            begun: it.state == BroadcastState::OnAir,
+            programme: self.programme(it.bulletin),
+            samples: it.samples,
+            areas: it.target.areas,
+            receivers: it.target.receivers,
+        }
+    }
+}
+
+fn secret(text: &str) -> Option<Secret> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(Secret(bytes))
+}

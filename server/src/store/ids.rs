@@ -1,0 +1,41 @@
+//! Identifiers. Here: new ones (UUIDv7: they sort by when they were made), and those that never leave the server. Those
+//! on the wire are `loa_protocol`'s.
+
+use loa_protocol::UnixMicros;
+
+/// Sixteen bytes of UUIDv7 (RFC 9562 §5.7) made at `now`.
+pub fn fresh(now: UnixMicros) -> [u8; 16] {
+    let nanos = u32::try_from(now.0 % 1_000_000 * 1000).expect("below a second");
+    let at = uuid::Timestamp::from_unix(uuid::NoContext, now.0 / 1_000_000, nanos);
+    uuid::Uuid::new_v7(at).into_bytes()
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; 16]);
+
+        impl $name {
+            /// Reads 32 hexadecimal digits, hyphens ignored; `None` for anything else.
+            pub fn parse(text: &str) -> Option<Self> {
+                loa_protocol::AreaId::parse(text).map(|id| Self(id.0))
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                loa_protocol::AreaId(self.0).fmt(f)
+            }
+        }
+    };
+}
+
+id!(
+    /// A bulletin.
+    BulletinId
+);
+id!(
+    /// A person who uses the console.
+    UserId
+);

@@ -1,0 +1,154 @@
+//! What is kept: the database behind one type. Here: all SQL of the server, the same text for SQLite (the default) and
+//! PostgreSQL (by URL); each change is one transaction, durable when the method returns, together with its line in the
+//! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
+//!
+//! The map: [`areas`], [`receivers`], [`users`], [`sessions`], [`bulletins`], [`broadcasts`] hold rows and what people
+//! do to them; [`record`] is who did what; [`facts`] writes down what happens on the air and implements
+//! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
+
+pub mod areas;
+pub mod broadcasts;
+pub mod bulletins;
+pub mod changes;
+mod error;
+pub mod facts;
+pub mod ids;
+mod pool;
+pub mod receivers;
+pub mod record;
+mod row;
+pub mod sessions;
+pub mod users;
+
+use std::path::{Path, PathBuf};
+
+use sqlx::AnyPool;
+
+pub use areas::{Area, NewArea};
+pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Receipt, Target};
+pub use bulletins::{Bulletin, BulletinState, NewBulletin};
+pub use changes::Change;
+pub use error::{Error, Invalid, Refusal};
+pub use ids::{BulletinId, UserId};
+pub use receivers::{NewReceiver, Receiver};
+pub use record::{Actor, Entry};
+pub use sessions::Session;
+pub use users::{NewUser, Role, User};
+
+use changes::Changes;
+use facts::Recorder;
+use pool::{Kind, Transaction};
+use row::Columns as _;
+
+/// How many there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Receivers.
+    pub receivers: u64,
+    /// Receivers that are connected.
+    pub online: u64,
+    /// Receivers that say that they play.
+    pub playing: u64,
+    /// Broadcasts whose start is to come.
+    pub scheduled: u64,
+    /// Broadcasts that sound.
+    pub on_air: u64,
+}
+
+/// The database.
+pub struct Store {
+    pool: AnyPool,
+    kind: Kind,
+    /// Where the programmes of bulletins lie.
+    programmes: PathBuf,
+    changes: Changes,
+    recorder: Recorder,
+}
+
+impl Store {
+    /// Opens the database at `url` (`sqlite:///…` or `postgres://…`), creates what is missing and brings its tables up to
+    /// date. `programmes` is the folder with the bulletins' programmes.
+    ///
+    /// # Errors
+    /// When there is no database to be had there, or it is from a newer version.
+    pub async fn open(url: &str, programmes: &Path) -> Result<Self, Error> {
+        let (pool, kind) = pool::open(url).await?;
+        let changes = Changes::new(&pool).await?;
+        let recorder = Recorder::start(pool.clone(), kind, changes.clone());
+        Ok(Self {
+            pool,
+            kind,
+            programmes: programmes.to_owned(),
+            changes,
+            recorder,
+        })
+    }
+
+    /// Writes down what is still waiting and closes the database.
+    pub async fn close(&self) {
+        self.recorder.finish().await;
+        self.pool.close().await;
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        sqlx::query("SELECT 1 AS one").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// How many there are.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn tally(&self) -> Result<Tally, Error> {
+        let row = sqlx::query(
+            "SELECT (SELECT COUNT(*) FROM receivers) AS receivers, \
+             (SELECT COUNT(*) FROM receivers WHERE online = 1) AS online, \
+             (SELECT COUNT(*) FROM receivers WHERE online = 1 AND playing IS NOT NULL) AS playing, \
+             (SELECT COUNT(*) FROM broadcasts WHERE state = 'scheduled') AS scheduled, \
+             (SELECT COUNT(*) FROM broadcasts WHERE state = 'on_air') AS on_air",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Tally {
+            receivers: row.number("receivers")?,
+            online: row.number("online")?,
+            playing: row.number("playing")?,
+            scheduled: row.number("scheduled")?,
+            on_air: row.number("on_air")?,
+        })
+    }
+
+    /// Where the programme of `bulletin` lies.
+    pub fn programme(&self, bulletin: BulletinId) -> PathBuf {
+        self.programmes.join(format!("{bulletin}.opus"))
+    }
+
+    /// Begins a change by a person: it and its line in the record come to be together at [`Work::commit`], or not at all.
+    async fn begin<'a>(&'a self, entry: Entry<'a>) -> Result<Work<'a>, Error> {
+        let held = self.changes.hold().await;
+        let tx = pool::begin(&self.pool, self.kind).await?;
+        Ok(Work { tx, entry, held })
+    }
+}
+
+/// A change by a person, under way; dropped, it never was.
+struct Work<'a> {
+    tx: Transaction,
+    entry: Entry<'a>,
+    held: changes::Held<'a>,
+}
+
+impl Work<'_> {
+    /// Makes it durable.
+    async fn commit(mut self) -> Result<(), Error> {
+        record::add(&mut self.tx, &self.entry).await?;
+        changes::count(&mut self.tx).await?;
+        self.tx.commit().await?;
+        self.held.counted();
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! Connections. Here: how each kind of database is opened so that what is committed is durable, migrations, and
+//! transactions that do not deadlock. Not here: queries.
+
+use std::str::FromStr as _;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AnyPool, ConnectOptions as _, Executor as _};
+
+use super::Error;
+
+/// A transaction: rolled back when dropped.
+pub(super) type Transaction = sqlx::Transaction<'static, sqlx::Any>;
+
+/// Connections kept at most.
+const CONNECTIONS: u32 = 8;
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// All migrations, the oldest first. One that was released is never edited.
+const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../../migrations/0001_first.sql"))];
+
+pub(super) async fn open(url: &str) -> Result<(AnyPool, Kind), Error> {
+    sqlx::any::install_default_drivers();
+    let kind = match url.split_once(':') {
+        Some(("sqlite", _)) => Kind::Sqlite,
+        Some(("postgres" | "postgresql", _)) => Kind::Postgres,
+        _ => return Err(Error::Address),
+    };
+    let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
+    let pool = AnyPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if kind == Kind::Sqlite {
+                    // FULL: a commit is on the disk before it is answered, as invariant 3 asks.
+                    let settings = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
+                                    PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+                    connection.execute(settings).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect_with(options)
+        .await?;
+    let migrations = MIGRATIONS
+        .iter()
+        .map(|(version, name, sql)| {
+            Migration::new(
+                *version,
+                (*name).into(),
+                MigrationType::Simple,
+                sqlx::SqlSafeStr::into_sql_str(*sql),
+                false,
+            )
+        })
+        .collect();
+    Migrator::with_migrations(migrations).run(&pool).await?;
+    Ok((pool, kind))
+}
+
+/// Begins a transaction that will write. SQLite must know so at once: one that turns from reading to writing fails when
+/// somebody else has written in between.
+pub(super) async fn begin(pool: &AnyPool, kind: Kind) -> Result<Transaction, Error> {
+    Ok(match kind {
+        Kind::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await?,
+        Kind::Postgres => pool.begin().await?,
+    })
+}

@@ -1,0 +1,216 @@
+//! Receivers: what they are, and what they last said of themselves.
+
+use loa_protocol::key::Secret;
+use loa_protocol::report::MediaPath;
+use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
+use sqlx::any::AnyRow;
+
+use super::error::Invalid;
+use super::row::{Columns as _, micros, written};
+use super::{Actor, Change, Entry, Error, Store, ids};
+
+/// Longest name, in characters.
+const MAX_NAME: usize = 120;
+
+/// A receiver, without its secret.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Receiver {
+    /// Its identifier.
+    pub id: ReceiverId,
+    /// The area that it lies in.
+    pub area: AreaId,
+    /// Its name.
+    pub name: String,
+    /// Its volume in per cent.
+    pub volume: u8,
+    /// Whether it is connected.
+    pub online: bool,
+    /// When it was last heard of.
+    pub seen: Option<UnixMicros>,
+    /// What it plays.
+    pub playing: Option<BroadcastId>,
+    /// How sound reaches it; none until it has said so.
+    pub path: Option<MediaPath>,
+    /// Round trip to it, in microseconds.
+    pub round_trip: Option<u64>,
+    /// How far its clock may be off, in microseconds.
+    pub clock_error: Option<u64>,
+    /// Media packets expected and lost since it booted.
+    pub packets: Option<(u64, u64)>,
+    /// Version of its firmware.
+    pub firmware: Option<String>,
+    /// Its kind of board.
+    pub board: Option<String>,
+}
+
+/// A receiver to be enrolled.
+#[derive(Debug, Clone)]
+pub struct NewReceiver {
+    /// The area that it lies in.
+    pub area: AreaId,
+    /// Its name, unlike that of any other in its area.
+    pub name: String,
+    /// Its volume in per cent.
+    pub volume: u8,
+    /// What it shares with the server.
+    pub secret: Secret,
+}
+
+impl Store {
+    /// All receivers by name.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_receivers(&self) -> Result<Vec<Receiver>, Error> {
+        let rows = sqlx::query("SELECT * FROM receivers ORDER BY name, id")
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// One receiver.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; when the database cannot be read.
+    pub async fn receiver(&self, id: ReceiverId) -> Result<Receiver, Error> {
+        let row = sqlx::query("SELECT * FROM receivers WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(read).transpose()?.ok_or(Error::Missing("receiver"))
+    }
+
+    /// Enrols a receiver.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a field that is wrong; when the database cannot.
+    pub async fn add_receiver(&self, actor: &Actor, now: UnixMicros, new: NewReceiver) -> Result<Receiver, Error> {
+        let name = written("name", &new.name, MAX_NAME)?;
+        if new.volume > 100 {
+            return Err(Error::invalid(
+                "volume",
+                Invalid::Form("0 to 100 (per cent)", "0 đến 100 (phần trăm)"),
+            ));
+        }
+        let id = ReceiverId(ids::fresh(now));
+        let entry = Entry {
+            at: now,
+            actor,
+            what: "receiver.enrol",
+            subject: id.to_string(),
+            detail: name.clone(),
+        };
+        let secret =
+            String::from_utf8(loa_protocol::id::hex::<64>(&new.secret.0).to_vec()).expect("hexadecimal digits");
+        let mut work = self.begin(entry).await?;
+        let tx = &mut work.tx;
+        let known = sqlx::query("SELECT 1 AS one FROM areas WHERE id = $1")
+            .bind(new.area.to_string())
+            .fetch_optional(&mut **tx)
+            .await?;
+        if known.is_none() {
+            return Err(Error::invalid("area_id", Invalid::Unknown));
+        }
+        sqlx::query(
+            "INSERT INTO receivers (id, area_id, name, secret, volume, created) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(id.to_string())
+        .bind(new.area.to_string())
+        .bind(name)
+        .bind(secret)
+        .bind(i64::from(new.volume))
+        .bind(micros(now))
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::taken("name"))?;
+        work.commit().await?;
+        self.tell(Change::Receiver(id));
+        self.receiver(id).await
+    }
+
+    /// Sets the volume of a receiver, in per cent.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Invalid`]; when the database cannot.
+    pub async fn set_volume(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        id: ReceiverId,
+        volume: u8,
+    ) -> Result<Receiver, Error> {
+        if volume > 100 {
+            return Err(Error::invalid(
+                "volume",
+                Invalid::Form("0 to 100 (per cent)", "0 đến 100 (phần trăm)"),
+            ));
+        }
+        let (subject, detail) = (id.to_string(), format!("{volume} %"));
+        let mut work = self
+            .begin(Entry {
+                at: now,
+                actor,
+                what: "receiver.volume",
+                subject,
+                detail,
+            })
+            .await?;
+        let tx = &mut work.tx;
+        let done = sqlx::query("UPDATE receivers SET volume = $1 WHERE id = $2")
+            .bind(i64::from(volume))
+            .bind(id.to_string())
+            .execute(&mut **tx)
+            .await?;
+        if done.rows_affected() != 1 {
+            return Err(Error::Missing("receiver"));
+        }
+        work.commit().await?;
+        self.tell(Change::Receiver(id));
+        self.receiver(id).await
+    }
+
+    /// Takes every receiver for absent until it says otherwise: for a server that starts.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn forget_presence(&self) -> Result<(), Error> {
+        sqlx::query("UPDATE receivers SET online = 0, playing = NULL")
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Receiver, Error> {
+    let packets = row.maybe_number("expected")?.zip(row.maybe_number("lost")?);
+    Ok(Receiver {
+        id: row.id("id", ReceiverId::parse)?,
+        area: row.id("area_id", AreaId::parse)?,
+        name: row.text("name")?,
+        volume: u8::try_from(row.number("volume")?).map_err(|_| Error::Corrupt("volume"))?,
+        online: row.flag("online")?,
+        seen: row.maybe_number("seen")?.map(UnixMicros),
+        playing: row.maybe_id("playing", BroadcastId::parse)?,
+        path: row.maybe_id("path", path_named)?,
+        round_trip: row.maybe_number("round_trip")?,
+        clock_error: row.maybe_number("clock_error")?,
+        packets,
+        firmware: row.maybe_text("firmware")?,
+        board: row.maybe_text("board")?,
+    })
+}
+
+/// The name of a path, in the database and in the API.
+pub fn path_name(path: MediaPath) -> &'static str {
+    match path {
+        MediaPath::None => "none",
+        MediaPath::Udp => "udp",
+        MediaPath::Mqtt => "mqtt",
+    }
+}
+
+fn path_named(name: &str) -> Option<MediaPath> {
+    [MediaPath::None, MediaPath::Udp, MediaPath::Mqtt]
+        .into_iter()
+        .find(|path| path_name(*path) == name)
+}

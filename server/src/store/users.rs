@@ -1,0 +1,264 @@
+//! People who use the console, and the token by which the first of them is made.
+
+use loa_protocol::UnixMicros;
+use sqlx::any::AnyRow;
+
+use super::error::{Invalid, Refusal};
+use super::pool::Transaction;
+use super::row::{Columns as _, micros, written};
+use super::{Actor, Change, Entry, Error, Store, UserId, ids};
+
+/// What a user may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Bulletins and broadcasts.
+    Officer,
+    /// That, and areas, receivers and users.
+    Admin,
+}
+
+impl Role {
+    /// Its name, in the database and in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Officer => "officer",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Officer, Self::Admin]
+            .into_iter()
+            .find(|role| role.name() == name)
+    }
+}
+
+/// Somebody who may sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Their identifier.
+    pub id: UserId,
+    /// What they sign in as.
+    pub username: String,
+    /// Their name.
+    pub display_name: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// Somebody to be added.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// What they will sign in as: lower-case letters, digits, `.`, `-`, `_`.
+    pub username: String,
+    /// Their name.
+    pub display_name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Their password's hash (a PHC string).
+    pub password: String,
+}
+
+impl Store {
+    /// All users.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn users(&self) -> Result<Vec<User>, Error> {
+        let rows = sqlx::query("SELECT * FROM users ORDER BY username")
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The user of that name and their password's hash.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn user_and_password(&self, username: &str) -> Result<Option<(User, String)>, Error> {
+        let row = sqlx::query("SELECT * FROM users WHERE username = $1")
+            .bind(username.to_owned())
+            .fetch_optional(&self.pool);
+        row.await?
+            .map(|row| Ok((read(&row)?, row.text("password")?)))
+            .transpose()
+    }
+
+    /// Adds a user.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a field that is wrong; when the database cannot.
+    pub async fn add_user(&self, actor: &Actor, now: UnixMicros, new: NewUser) -> Result<User, Error> {
+        let user = checked(now, &new)?;
+        let mut work = self.begin(added(actor, now, &user)).await?;
+        let tx = &mut work.tx;
+        insert(tx, now, &user, &new.password).await?;
+        work.commit().await?;
+        Ok(user)
+    }
+
+    /// Gives a user another password and ends their sessions.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; when the database cannot.
+    pub async fn set_password(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        username: &str,
+        password: &str,
+    ) -> Result<(), Error> {
+        let entry = Entry {
+            at: now,
+            actor,
+            what: "user.passwd",
+            subject: username.into(),
+            detail: String::new(),
+        };
+        let mut work = self.begin(entry).await?;
+        let tx = &mut work.tx;
+        let done = sqlx::query("UPDATE users SET password = $1 WHERE username = $2")
+            .bind(password.to_owned())
+            .bind(username.to_owned())
+            .execute(&mut **tx)
+            .await?;
+        if done.rows_affected() != 1 {
+            return Err(Error::Missing("user"));
+        }
+        sqlx::query("DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE username = $1)")
+            .bind(username.to_owned())
+            .execute(&mut **tx)
+            .await?;
+        work.commit().await?;
+        self.tell(Change::Sessions);
+        Ok(())
+    }
+
+    /// Keeps the hash of a token that makes the first administrator, in place of those before it, if there is no user.
+    ///
+    /// # Errors
+    /// [`Error::State`] if there is one; when the database cannot.
+    pub async fn offer_setup(&self, now: UnixMicros, token_hash: &str, expires: UnixMicros) -> Result<(), Error> {
+        let actor = Actor {
+            who: "-".into(),
+            origin: "server".into(),
+        };
+        let entry = Entry {
+            at: now,
+            actor: &actor,
+            what: "setup.offer",
+            subject: String::new(),
+            detail: String::new(),
+        };
+        let mut work = self.begin(entry).await?;
+        let tx = &mut work.tx;
+        none_yet(tx).await?;
+        sqlx::query("DELETE FROM setup_tokens").execute(&mut **tx).await?;
+        sqlx::query("INSERT INTO setup_tokens (token_hash, created, expires) VALUES ($1, $2, $3)")
+            .bind(token_hash.to_owned())
+            .bind(micros(now))
+            .bind(micros(expires))
+            .execute(&mut **tx)
+            .await?;
+        work.commit().await
+    }
+
+    /// Whether a setup token with this hash is waiting and has not expired.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn setup_is_open(&self, now: UnixMicros, token_hash: &str) -> Result<bool, Error> {
+        let row = sqlx::query("SELECT 1 AS one FROM setup_tokens WHERE token_hash = $1 AND expires > $2")
+            .bind(token_hash.to_owned())
+            .bind(micros(now))
+            .fetch_optional(&self.pool);
+        Ok(row.await?.is_some())
+    }
+
+    /// Spends a setup token on the first administrator.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if there is no such token (any more), [`Error::Invalid`] for a field that is wrong (the token
+    /// is not spent then); when the database cannot.
+    pub async fn set_up(&self, actor: &Actor, now: UnixMicros, token_hash: &str, new: NewUser) -> Result<User, Error> {
+        let user = checked(now, &new)?;
+        let mut work = self.begin(added(actor, now, &user)).await?;
+        let tx = &mut work.tx;
+        let spent = sqlx::query("DELETE FROM setup_tokens WHERE token_hash = $1 AND expires > $2")
+            .bind(token_hash.to_owned())
+            .bind(micros(now))
+            .execute(&mut **tx)
+            .await?;
+        if spent.rows_affected() != 1 {
+            return Err(Error::Missing("setup token"));
+        }
+        none_yet(tx).await?;
+        insert(tx, now, &user, &new.password).await?;
+        work.commit().await?;
+        Ok(user)
+    }
+}
+
+async fn none_yet(tx: &mut Transaction) -> Result<(), Error> {
+    match sqlx::query("SELECT 1 AS one FROM users LIMIT 1")
+        .fetch_optional(&mut **tx)
+        .await?
+    {
+        Some(_) => Err(Error::State(Refusal::UserExists)),
+        None => Ok(()),
+    }
+}
+
+fn added<'a>(actor: &'a Actor, now: UnixMicros, user: &User) -> Entry<'a> {
+    let detail = format!("{} ({})", user.username, user.role.name());
+    Entry {
+        at: now,
+        actor,
+        what: "user.add",
+        subject: user.id.to_string(),
+        detail,
+    }
+}
+
+fn checked(now: UnixMicros, new: &NewUser) -> Result<User, Error> {
+    let username = new.username.clone();
+    let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'.' | b'-' | b'_');
+    if username.is_empty() || username.len() > 64 || !username.bytes().all(fits) {
+        let form = "1 to 64 lower-case letters without marks, digits, dots, hyphens or underscores";
+        let vi = "1 đến 64 chữ thường không dấu, chữ số, dấu chấm, gạch nối hoặc gạch dưới";
+        return Err(Error::invalid("username", Invalid::Form(form, vi)));
+    }
+    let display_name = written("display_name", &new.display_name, 120)?;
+    Ok(User {
+        id: UserId(ids::fresh(now)),
+        username,
+        display_name,
+        role: new.role,
+    })
+}
+
+async fn insert(tx: &mut Transaction, now: UnixMicros, user: &User, password: &str) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO users (id, username, display_name, role, password, created) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(user.id.to_string())
+    .bind(user.username.clone())
+    .bind(user.display_name.clone())
+    .bind(user.role.name())
+    .bind(password.to_owned())
+    .bind(micros(now))
+    .execute(&mut **tx)
+    .await
+    .map_err(Error::taken("username"))?;
+    Ok(())
+}
+
+pub(super) fn read(row: &AnyRow) -> Result<User, Error> {
+    Ok(User {
+        id: row.id("id", UserId::parse)?,
+        username: row.text("username")?,
+        display_name: row.text("display_name")?,
+        role: row.id("role", Role::named)?,
+    })
+}
