@@ -12,10 +12,10 @@ export interface paths {
             cookie?: never;
         };
         /** All areas */
-        get: operations["list"];
+        get: operations["listAreas"];
         put?: never;
         /** Add an area */
-        post: operations["add"];
+        post: operations["addArea"];
         delete?: never;
         options?: never;
         head?: never;
@@ -30,10 +30,10 @@ export interface paths {
             cookie?: never;
         };
         /** Broadcasts */
-        get: operations["list"];
+        get: operations["listBroadcasts"];
         put?: never;
         /** Broadcast a bulletin */
-        post: operations["accept"];
+        post: operations["broadcast"];
         delete?: never;
         options?: never;
         head?: never;
@@ -48,7 +48,7 @@ export interface paths {
             cookie?: never;
         };
         /** What became of a broadcast, receiver by receiver */
-        get: operations["receipts"];
+        get: operations["broadcastReceipts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -67,7 +67,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Stop a broadcast */
-        post: operations["stop"];
+        post: operations["stopBroadcast"];
         delete?: never;
         options?: never;
         head?: never;
@@ -82,13 +82,13 @@ export interface paths {
             cookie?: never;
         };
         /** Bulletins */
-        get: operations["list"];
+        get: operations["listBulletins"];
         put?: never;
         /**
          * Upload a bulletin
          * @description MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis or Opus. A new bulletin is a draft: somebody has to approve it.
          */
-        post: operations["upload"];
+        post: operations["uploadBulletin"];
         delete?: never;
         options?: never;
         head?: never;
@@ -105,7 +105,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Approve a bulletin */
-        post: operations["approve"];
+        post: operations["approveBulletin"];
         delete?: never;
         options?: never;
         head?: never;
@@ -120,7 +120,7 @@ export interface paths {
             cookie?: never;
         };
         /** A bulletin's sound */
-        get: operations["audio"];
+        get: operations["bulletinAudio"];
         put?: never;
         post?: never;
         delete?: never;
@@ -158,10 +158,10 @@ export interface paths {
             cookie?: never;
         };
         /** All receivers */
-        get: operations["list"];
+        get: operations["listReceivers"];
         put?: never;
         /** Enrol a receiver */
-        post: operations["enrol"];
+        post: operations["enrolReceiver"];
         delete?: never;
         options?: never;
         head?: never;
@@ -182,7 +182,7 @@ export interface paths {
         options?: never;
         head?: never;
         /** Change a receiver */
-        patch: operations["change"];
+        patch: operations["changeReceiver"];
         trace?: never;
     };
     "/api/v1/receivers/{id}/reboot": {
@@ -195,7 +195,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Start a receiver afresh */
-        post: operations["reboot"];
+        post: operations["rebootReceiver"];
         delete?: never;
         options?: never;
         head?: never;
@@ -210,12 +210,12 @@ export interface paths {
             cookie?: never;
         };
         /** Who is signed in */
-        get: operations["who_am_i"];
+        get: operations["whoAmI"];
         put?: never;
         /** Sign in */
-        post: operations["sign_in"];
+        post: operations["signIn"];
         /** Sign out */
-        delete: operations["sign_out"];
+        delete: operations["signOut"];
         options?: never;
         head?: never;
         patch?: never;
@@ -231,7 +231,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Make the first administrator, and sign in */
-        post: operations["set_up"];
+        post: operations["setUp"];
         delete?: never;
         options?: never;
         head?: never;
@@ -532,7 +532,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    list: {
+    listAreas: {
         parameters: {
             query?: never;
             header?: never;
@@ -579,7 +579,7 @@ export interface operations {
             };
         };
     };
-    add: {
+    addArea: {
         parameters: {
             query?: never;
             header?: never;
@@ -639,7 +639,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    listBroadcasts: {
         parameters: {
             query?: {
                 /** @description Only what is older than the one with this identifier: the last of the page before. */
@@ -700,7 +700,7 @@ export interface operations {
             };
         };
     };
-    accept: {
+    broadcast: {
         parameters: {
             query?: never;
             header?: never;
@@ -778,7 +778,7 @@ export interface operations {
             };
         };
     };
-    receipts: {
+    broadcastReceipts: {
         parameters: {
             query?: never;
             header?: never;
@@ -836,7 +836,7 @@ export interface operations {
             };
         };
     };
-    stop: {
+    stopBroadcast: {
         parameters: {
             query?: never;
             header?: never;
@@ -903,7 +903,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    listBulletins: {
         parameters: {
             query?: {
                 /** @description Only what is older than the one with this identifier: the last of the page before. */
@@ -964,7 +964,7 @@ export interface operations {
             };
         };
     };
-    upload: {
+    uploadBulletin: {
         parameters: {
             query?: never;
             header?: never;
@@ -1051,7 +1051,7 @@ export interface operations {
             };
         };
     };
-    approve: {
+    approveBulletin: {
         parameters: {
             query?: never;
             header?: never;
@@ -1109,7 +1109,7 @@ export interface operations {
             };
         };
     };
-    audio: {
+    bulletinAudio: {
         parameters: {
             query?: never;
             header?: never;
@@ -1230,7 +1230,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    listReceivers: {
         parameters: {
             query?: never;
             header?: never;
@@ -1277,7 +1277,7 @@ export interface operations {
             };
         };
     };
-    enrol: {
+    enrolReceiver: {
         parameters: {
             query?: never;
             header?: never;
@@ -1346,7 +1346,7 @@ export interface operations {
             };
         };
     };
-    change: {
+    changeReceiver: {
         parameters: {
             query?: never;
             header?: never;
@@ -1417,7 +1417,7 @@ export interface operations {
             };
         };
     };
-    reboot: {
+    rebootReceiver: {
         parameters: {
             query?: never;
             header?: never;
@@ -1484,7 +1484,7 @@ export interface operations {
             };
         };
     };
-    who_am_i: {
+    whoAmI: {
         parameters: {
             query?: never;
             header?: never;
@@ -1531,7 +1531,7 @@ export interface operations {
             };
         };
     };
-    sign_in: {
+    signIn: {
         parameters: {
             query?: never;
             header?: never;
@@ -1582,7 +1582,7 @@ export interface operations {
             };
         };
     };
-    sign_out: {
+    signOut: {
         parameters: {
             query?: never;
             header?: never;
@@ -1627,7 +1627,7 @@ export interface operations {
             };
         };
     };
-    set_up: {
+    setUp: {
         parameters: {
             query?: never;
             header?: never;
