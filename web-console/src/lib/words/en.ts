@@ -88,6 +88,7 @@ export const en: Words = {
   choosePlaces: 'Where',
   noPlaces: 'There are no receivers yet. An administrator adds them with “loa receiver add”.',
   receiversOf: (area) => `Choose single receivers in ${area}`,
+  receiverCount: (n) => s(n, 'receiver', 'receivers'),
   onlineCount: (online, total) => `${online} of ${total} online`,
   sentence: (bulletin, duration, places) => `Broadcast “${bulletin}” (${duration}) now in ${places}.`,
   places: (areas, receivers) =>

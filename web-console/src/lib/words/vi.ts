@@ -87,6 +87,7 @@ export const vi = {
   choosePlaces: 'Phát ở đâu',
   noPlaces: 'Chưa có cụm loa nào. Người quản trị thêm bằng lệnh “loa receiver add”.',
   receiversOf: (area: string) => `Chọn từng cụm loa ở ${area}`,
+  receiverCount: (n: number) => `${n} cụm loa`,
   onlineCount: (online: number, total: number) => `${online}/${total} đang kết nối`,
   sentence: (bulletin: string, duration: string, places: string) => `Phát “${bulletin}” (${duration}) ngay bây giờ tại ${places}.`,
   places: (areas: string[], receivers: number) =>
