@@ -23,61 +23,49 @@ pub struct Place {
     pub media: (String, u16),
 }
 
-/// Ports as they are bound, for where the settings say nothing else.
-#[derive(Debug, Clone, Copy)]
-pub struct Ports {
-    /// Of the embedded MQTT broker (TCP): the one with TLS if it has one.
-    pub mqtt: u16,
-    /// Of the media socket (UDP).
-    pub media: u16,
+/// What a server knows of itself, for where the settings say nothing else.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The key that commands are signed with.
+    pub server_key: VerifyingKey,
+    /// Port of the embedded MQTT broker (TCP): the one with TLS if it has one.
+    pub mqtt_port: u16,
+    /// Port of the media socket (UDP).
+    pub media_port: u16,
+    /// Certificate (DER) of the authority that signed the broker's, where it has TLS.
+    pub mqtt_ca: Option<Vec<u8>>,
 }
 
-impl Ports {
-    /// As the settings ask for; 0 is a port that nobody knows yet.
-    pub fn of(config: &Config) -> Self {
-        Self {
-            mqtt: config.mqtt_tls_listen.unwrap_or(config.mqtt_listen).port(),
-            media: config.media_listen.port(),
-        }
-    }
-}
-
-/// What receivers are to be told under these settings. `mqtt_ca`: the authority's certificate (DER) where the broker has
-/// TLS.
+/// What a receiver is to be told under these settings. `host` is what this one calls the server, if not as the others do.
 ///
 /// # Errors
 /// [`EnrolError::Nowhere`] when the settings do not say where receivers find the server.
-pub fn place(
-    config: &Config,
-    server_key: VerifyingKey,
-    ports: Ports,
-    mqtt_ca: Option<Vec<u8>>,
-) -> Result<Place, EnrolError> {
+pub fn place(config: &Config, known: &Known, host: Option<&str>) -> Result<Place, EnrolError> {
     let definite = |listen: SocketAddr| (!listen.ip().is_unspecified()).then(|| listen.ip().to_string());
-    let host = config.public_host.clone();
-    let media = host
-        .clone()
-        .or_else(|| definite(config.media_listen))
-        .ok_or(EnrolError::Nowhere)?;
+    let host = host.map(str::to_owned).or_else(|| config.public_host.clone());
     let outside = config.mqtt_url.as_ref();
-    let mqtt = config
-        .public_mqtt_host
-        .clone()
-        .or_else(|| outside.map(|url| url.host.clone()))
-        .or(host);
-    let mqtt = mqtt.or_else(|| definite(config.mqtt_tls_listen.unwrap_or(config.mqtt_listen)));
+    let listen = config.mqtt_tls_listen.unwrap_or(config.mqtt_listen);
+    let mqtt = match outside {
+        Some(url) => config.public_mqtt_host.clone().or_else(|| Some(url.host.clone())),
+        None => config
+            .public_mqtt_host
+            .clone()
+            .or_else(|| host.clone())
+            .or_else(|| definite(listen)),
+    };
+    let media = host.or_else(|| definite(config.media_listen));
     let mqtt_port = config
         .public_mqtt_port
         .or(outside.map(|url| url.port))
-        .unwrap_or(ports.mqtt);
-    let media_port = config.public_media_port.unwrap_or(ports.media);
-    if mqtt_port == 0 || media_port == 0 {
+        .unwrap_or(known.mqtt_port);
+    let media_port = config.public_media_port.unwrap_or(known.media_port);
+    let (Some(mqtt), Some(media), 1.., 1..) = (mqtt, media, mqtt_port, media_port) else {
         return Err(EnrolError::Nowhere);
-    }
+    };
     Ok(Place {
-        server_key,
-        mqtt: (mqtt.ok_or(EnrolError::Nowhere)?, mqtt_port),
-        mqtt_ca,
+        server_key: known.server_key,
+        mqtt: (mqtt, mqtt_port),
+        mqtt_ca: known.mqtt_ca.clone(),
         media: (media, media_port),
     })
 }
@@ -191,22 +179,4 @@ pub async fn enrol(
     let receiver = store.add_receiver(actor, now, row).await?;
     let told = enrolment(place, receiver.id, secret, &areas)?;
     Ok((receiver, told))
-}
-
-/// Base64 (RFC 4648 §4), with padding.
-pub fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let word = three.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for digit in 0..4 {
-            let index = (word >> (18 - 6 * digit)) as usize & 63;
-            text.push(if digit <= three.len() {
-                char::from(DIGITS[index])
-            } else {
-                '='
-            });
-        }
-    }
-    text
 }

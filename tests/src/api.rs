@@ -1,7 +1,7 @@
 //! The HTTP API, as a client sees it.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,22 @@ impl Enrolled {
         Enrolment::decode(&self.enrolment)
             .map_err(|error| anyhow!("{error}"))?
             .context("no enrolment")
+    }
+
+    /// The certificate of the authority that the broker's is signed by, as a PEM file in `folder`.
+    pub fn authority(&self, folder: &Path) -> Result<PathBuf> {
+        let decoded = self.decoded()?;
+        let ca = decoded.mqtt_ca.as_ref().context("the enrolment has no certificate")?;
+        let (der, pem) = (folder.join("authority.der"), folder.join("authority.pem"));
+        std::fs::write(&der, ca)?;
+        let mut openssl = std::process::Command::new("openssl");
+        openssl
+            .args(["x509", "-inform", "DER", "-in"])
+            .arg(&der)
+            .arg("-out")
+            .arg(&pem);
+        crate::speech::run(&mut openssl)?;
+        Ok(pem)
     }
 }
 
@@ -215,6 +231,18 @@ impl Api {
             body["start"] = json!(start);
         }
         self.post("/api/v1/broadcasts", &body)
+    }
+
+    /// GET into a file.
+    pub fn download(&self, path: &str, file: &Path) -> Result<()> {
+        let mut answer = self
+            .agent
+            .get(format!("{}{path}", self.base))
+            .header("cookie", &self.cookie)
+            .call()?;
+        ensure!(answer.status().is_success(), "GET {path}: HTTP {}", answer.status());
+        std::io::copy(&mut answer.body_mut().as_reader(), &mut std::fs::File::create(file)?)?;
+        Ok(())
     }
 
     /// The receivers' accounts of a broadcast.

@@ -11,6 +11,7 @@ mod recording;
 mod server;
 mod simulation;
 pub mod speech;
+mod village;
 
 pub use api::{Api, Enrolled, Events, Reply};
 pub use board::{Board, image as board_image};
@@ -18,3 +19,4 @@ pub use process::{Process, loa_binary, repository, scratch_port};
 pub use recording::Recording;
 pub use server::{Server, Settings};
 pub use simulation::Simulation;
+pub use village::{PATIENCE, Plan, Village, decode_by_float_libopus};

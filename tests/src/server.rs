@@ -37,10 +37,33 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// On ports that were free a moment ago, for a server that is to come back where it was.
+    pub fn fixed() -> Result<Self> {
+        let media = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut settings = Self {
+            arguments: Vec::new(),
+            ..Self::default()
+        };
+        for (key, address) in [
+            ("--media-listen", format!("0.0.0.0:{media}")),
+            ("--mqtt-listen", format!("127.0.0.1:{}", crate::scratch_port()?)),
+            ("--mqtt-tls-listen", format!("127.0.0.1:{}", crate::scratch_port()?)),
+        ] {
+            settings = settings.with(&[key, &address]);
+        }
+        Ok(settings)
+    }
+
     /// The server's certificate is also good for `host`.
     #[must_use]
     pub fn host(self, host: &str) -> Self {
         self.with(&["--public-name", host])
+    }
+
+    /// The value that was given for an argument.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        let at = self.arguments.iter().rposition(|argument| argument == key)?;
+        self.arguments.get(at + 1).map(String::as_str)
     }
 
     /// More arguments of `loa serve`.
@@ -67,11 +90,7 @@ const ADMINISTRATOR: &str = "quan.tri";
 impl Server {
     /// Starts a server on `data` and waits until it serves; makes the first administrator.
     pub fn start(data: &Path, settings: Settings) -> Result<(Self, Api)> {
-        let mut process = spawn(data, &settings, &settings.listen)?;
-        let setup = process.wait_for_line(Duration::from_secs(60), |line| {
-            let at = line.find("http://")?;
-            line[at..].contains("/setup#").then(|| line[at..].trim().to_owned())
-        })?;
+        let (process, setup) = Self::fresh(data, &settings)?;
         let (base, _) = setup.split_once("/setup#").context("no setup link")?;
         let base = base.to_owned();
         let server = Self {
@@ -83,6 +102,16 @@ impl Server {
         };
         let api = Api::set_up(&setup, ADMINISTRATOR, &server.password)?;
         Ok((server, api))
+    }
+
+    /// Starts a server on an empty data folder and gives its process and the one-time link that it prints.
+    pub fn fresh(data: &Path, settings: &Settings) -> Result<(Process, String)> {
+        let mut process = spawn(data, settings, &settings.listen)?;
+        let setup = process.wait_for_line(Duration::from_secs(60), |line| {
+            let at = line.find("http://")?;
+            line[at..].contains("/setup#").then(|| line[at..].trim().to_owned())
+        })?;
+        Ok((process, setup))
     }
 
     /// Where the console and the API are.

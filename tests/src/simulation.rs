@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::{Enrolled, Process, Recording, loa_binary};
 
+/// What a simulation writes when it ends, in its folder.
+const REPORT: &str = "report.json";
+
 /// Running simulated receivers.
 #[derive(Debug)]
 pub struct Simulation {
@@ -28,7 +31,12 @@ impl Simulation {
         command
             .args(["simulate", "--receivers", &enrolled.len().to_string(), "--enrolments"])
             .arg(&enrolments);
-        command.arg("--wav").arg(folder).args(arguments);
+        command
+            .arg("--wav")
+            .arg(folder)
+            .arg("--report")
+            .arg(folder.join(REPORT))
+            .args(arguments);
         Ok(Self {
             process: Process::start("loa simulate", &mut command)?,
             folder: folder.to_owned(),
@@ -38,7 +46,7 @@ impl Simulation {
     /// Ends them in order, so that recordings and report are whole, and gives the report.
     pub fn finish(&mut self) -> Result<Value> {
         self.process.terminate(Duration::from_secs(30))?;
-        let report = self.folder.join("report.json");
+        let report = self.folder.join(REPORT);
         let text = std::fs::read_to_string(&report).with_context(|| format!("{}", report.display()))?;
         Ok(serde_json::from_str(&text)?)
     }
@@ -50,6 +58,6 @@ impl Simulation {
 
     /// What `receiver` played: whole only after [`Simulation::finish`].
     pub fn recording(&self, receiver: &str) -> Result<Recording> {
-        Recording::wav(&self.folder.join(format!("{receiver}.wav")))
+        Recording::wav(&self.folder.join(format!("{}.wav", receiver.replace('-', ""))))
     }
 }

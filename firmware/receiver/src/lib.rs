@@ -5,13 +5,34 @@
 //! a virtual clock. Not here: sockets, MQTT and TLS (a board's shell), the codec (`loa-opus`, behind [`Decoder`]), the words on
 //! the wire (`loa-protocol`).
 //!
+//! From the bottom up: `clock`, `path` (hello), `commands` (which are obeyed) → `limits` (policy), `broadcast` (which sample sounds
+//! when, and the account), `jitter` → `hearing` (packets to samples) → `player` (what sounds) → `receipts` → `receiver`, which puts it
+//! together. Beside them [`hardware`]: what boards have in common.
+//!
 //! A shell does three things for ever: it gives what happens to [`Receiver::handle`], carries out what
 //! [`Receiver::poll`] gives until that is `None`, and gives [`Input::Timer`] when [`Receiver::next_wakeup`] has come.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+mod broadcast;
+mod clock;
+mod commands;
+mod counters;
+pub mod hardware;
+mod hearing;
+mod jitter;
+mod level;
+mod limits;
+mod path;
+mod player;
+mod receipts;
+mod receiver;
+
+pub use broadcast::Account;
+pub use counters::Counters;
 pub use loa_protocol::enrolment::Enrolment;
 use loa_protocol::topic;
+pub use receiver::Receiver;
 
 /// Local time: microseconds since an arbitrary instant, such as boot. Never goes back, knows nothing of the date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -135,53 +156,4 @@ pub struct Build {
     pub firmware: &'static str,
     /// Kind of board.
     pub board: &'static str,
-}
-
-/// A receiver; see the crate.
-pub struct Receiver<D: Decoder> {
-    enrolment: Enrolment,
-    decoder: D,
-}
-
-impl<D: Decoder> Receiver<D> {
-    /// A receiver that has just booted.
-    pub fn new(enrolment: Enrolment, _build: Build, decoder: D) -> Self {
-        Self { enrolment, decoder }
-    }
-
-    /// How to open the MQTT session.
-    pub fn session(&self) -> Session<'_> {
-        let _ = &self.decoder;
-        Session {
-            host: &self.enrolment.mqtt_host,
-            port: self.enrolment.mqtt_port,
-            ca: self.enrolment.mqtt_ca.as_deref(),
-            name: self
-                .enrolment
-                .receiver
-                .hex()
-                .iter()
-                .map(|digit| char::from(*digit))
-                .collect(),
-            password: self.enrolment.secret.mqtt_password(),
-            will: topic::Topic::Up(self.enrolment.receiver, topic::Uplink::Presence).text(),
-            media_host: &self.enrolment.media_host,
-            media_port: self.enrolment.media_port,
-        }
-    }
-
-    /// Takes what happened at `now`; what follows from it comes out of [`Receiver::poll`].
-    pub fn handle(&mut self, _now: Micros, _input: Input<'_>) {
-        todo!("the state machine")
-    }
-
-    /// The next thing to be done, in order; `None` when there is nothing.
-    pub fn poll(&mut self) -> Option<Output<'_>> {
-        todo!("the state machine")
-    }
-
-    /// When [`Input::Timer`] is due.
-    pub fn next_wakeup(&self) -> Option<Micros> {
-        todo!("the state machine")
-    }
 }

@@ -9,8 +9,9 @@ use clap::Subcommand;
 use super::{Place, actor, area, private_file, say};
 use crate::clock;
 use crate::data;
-use crate::enrol::{self, Ports};
+use crate::enrol;
 use crate::http::VOLUME;
+use crate::serve;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -29,6 +30,9 @@ pub(super) enum Command {
         /// Âm lượng, phần trăm. Its volume, in per cent.
         #[arg(long, default_value_t = VOLUME, value_parser = clap::value_parser!(u8).range(0..=100))]
         volume: u8,
+        /// Tên hay địa chỉ mà cụm loa này gọi máy chủ, nếu khác public.host. What this receiver calls the server.
+        #[arg(long, value_parser = crate::config::host)]
+        host: Option<String>,
         #[command(flatten)]
         place: Place,
     },
@@ -49,11 +53,18 @@ impl Command {
                 area,
                 out,
                 volume,
+                host,
                 place,
             } => {
                 let (config, folder, store) = place.open().await?;
                 let key = data::signing_key(&folder).context("the signing key")?;
-                let told = enrol::place(&config, key.verifying_key(), Ports::of(&config), None)?;
+                let known = enrol::Known {
+                    server_key: key.verifying_key(),
+                    mqtt_port: config.mqtt_tls_listen.unwrap_or(config.mqtt_listen).port(),
+                    media_port: config.media_listen.port(),
+                    mqtt_ca: serve::authority(&config, &folder)?,
+                };
+                let told = enrol::place(&config, &known, host.as_deref())?;
                 let area = area::find(&store, &area).await?.id;
                 // First the file: a receiver whose enrolment nobody has would be of no use.
                 let mut file = private_file(&out)?;

@@ -186,12 +186,15 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "mqtt.tls_listen",
-        value: "ADDRESS:PORT",
-        default: None,
-        vi: "Nơi máy chủ MQTT bên trong lắng nghe, có TLS (TCP). Không có: không mở.",
-        en: "Where the embedded MQTT broker listens with TLS (TCP). Absent: nowhere.",
+        value: "ADDRESS:PORT|off",
+        default: Some("0.0.0.0:8883"),
+        vi: "Nơi máy chủ MQTT bên trong lắng nghe, có TLS (TCP), cho cụm loa; off: không mở.",
+        en: "Where the embedded MQTT broker listens with TLS (TCP), for receivers; off: nowhere.",
         set: |c, v| {
-            c.mqtt_tls_listen = Some(parse(v, ADDRESS)?);
+            c.mqtt_tls_listen = match v {
+                "off" => None,
+                _ => Some(parse(v, "an address and a port, such as 0.0.0.0:8883, or off")?),
+            };
             Ok(())
         },
     },
@@ -229,6 +232,17 @@ pub const KEYS: &[Key] = &[
         en: "This server's name or address as told to receivers at enrolment. Absent: media.listen's if it is a definite one.",
         set: |c, v| {
             c.public_host = Some(host(v)?);
+            Ok(())
+        },
+    },
+    Key {
+        name: "public.name",
+        value: "HOST,…",
+        default: None,
+        vi: "Các tên hoặc địa chỉ khác của máy chủ này, cách nhau bằng dấu phẩy: chứng thư MQTT cũng có giá trị cho chúng.",
+        en: "Further names or addresses of this server, separated by commas: the MQTT certificate is good for them too.",
+        set: |c, v| {
+            c.public_name = v.split(',').map(|name| host(name.trim())).collect::<Result<_, _>>()?;
             Ok(())
         },
     },
@@ -288,6 +302,7 @@ impl Default for Config {
             mqtt_ca: None,
             public_url: None,
             public_host: None,
+            public_name: Vec::new(),
             public_mqtt_host: None,
             public_mqtt_port: None,
             public_media_port: None,
@@ -328,7 +343,8 @@ fn port(text: &str) -> Result<u16, String> {
     Ok(within(text, 1, 65_535, "port")? as u16)
 }
 
-fn host(text: &str) -> Result<String, String> {
+/// A host name or an address; otherwise what would be right.
+pub(crate) fn host(text: &str) -> Result<String, String> {
     let fits = !text.is_empty()
         && text.len() <= loa_protocol::enrolment::MAX_HOST
         && text

@@ -108,17 +108,16 @@ pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 fn judge(config: &Config) -> Result<(), ConfigError> {
-    if config.mqtt_ca.is_some() && !config.mqtt_url.as_ref().is_some_and(|url| url.tls) {
-        return Err(ConfigError::Together(
+    let tls = config.mqtt_url.as_ref().is_some_and(|url| url.tls);
+    match (&config.mqtt_ca, tls) {
+        (Some(_), false) => Err(ConfigError::Together(
             "mqtt.ca is for an outside broker with TLS: mqtt.url must begin with mqtts://",
-        ));
+        )),
+        (None, true) => Err(ConfigError::Together(
+            "mqtt.url begins with mqtts://: mqtt.ca must name the certificate that receivers and this server trust",
+        )),
+        _ => Ok(()),
     }
-    if config.mqtt_url.is_some() && config.mqtt_tls_listen.is_some() {
-        return Err(ConfigError::Together(
-            "mqtt.tls_listen is for the embedded broker: leave out it or mqtt.url",
-        ));
-    }
-    Ok(())
 }
 
 /// The keys in a file.
@@ -204,8 +203,9 @@ impl clap::FromArgMatches for ConfigArgs {
             ..Self::default()
         };
         for key in KEYS {
-            if let Some(value) = matches.get_one::<String>(key.name) {
-                args.flags.insert(key.name, value.clone());
+            if let Some(values) = matches.get_many::<String>(key.name) {
+                args.flags
+                    .insert(key.name, values.cloned().collect::<Vec<_>>().join(","));
             }
         }
         Ok(args)
@@ -236,9 +236,16 @@ impl clap::Args for ConfigArgs {
                 key.name,
                 key.variable()
             );
+            // A list may also be given flag by flag.
+            let action = if key.value.ends_with('…') {
+                clap::ArgAction::Append
+            } else {
+                clap::ArgAction::Set
+            };
             clap::Arg::new(key.name)
                 .long(key.flag())
                 .value_name(key.value)
+                .action(action)
                 .help(help)
                 .help_heading("Cấu hình / Settings")
         });

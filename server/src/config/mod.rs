@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::media::{Encoding, Limits};
 
+pub(crate) use keys::host;
 pub use keys::{KEYS, Key};
 pub use load::{ConfigArgs, ConfigError, load, unknown_variables};
 
@@ -35,6 +36,7 @@ pub struct Config {
     pub mqtt_ca: Option<PathBuf>,
     pub public_url: Option<String>,
     pub public_host: Option<String>,
+    pub public_name: Vec<String>,
     pub public_mqtt_host: Option<String>,
     pub public_mqtt_port: Option<u16>,
     pub public_media_port: Option<u16>,

@@ -23,15 +23,6 @@ pub fn signing_key(data: &DataFolder) -> io::Result<SigningKey> {
     Ok(SigningKey::from_bytes(&kept(&data.keys().join("signing.key"))?))
 }
 
-/// The server's own password at the embedded MQTT broker, 64 hexadecimal digits; made at the first call.
-///
-/// # Errors
-/// When its file cannot be read or written, or holds something else.
-pub fn mqtt_password(data: &DataFolder) -> io::Result<String> {
-    let digits: [u8; 64] = loa_protocol::id::hex(&kept(&data.keys().join("mqtt.key"))?);
-    Ok(String::from_utf8(digits.to_vec()).expect("hexadecimal digits"))
-}
-
 /// The 32 bytes in the file `path`, random ones if it is not there yet. Appears whole or not at all.
 fn kept(path: &Path) -> io::Result<[u8; 32]> {
     if !path.exists() {
@@ -79,7 +70,7 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&data.keys().join("signing.key")), 0o600);
         assert_eq!(mode(&data.keys()), 0o700);
-        assert_eq!(std::fs::read_dir(data.keys()).unwrap().count(), 2);
+        assert_eq!(std::fs::read_dir(data.keys()).unwrap().count(), 1);
 
         std::fs::write(data.keys().join("signing.key"), b"short").unwrap();
         let error = signing_key(&data).unwrap_err().to_string();

@@ -17,7 +17,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-pub use keys::{mqtt_password, random, signing_key};
+pub use keys::{random, signing_key};
 
 /// A data folder that is there.
 #[derive(Debug, Clone)]

@@ -40,7 +40,12 @@ impl Counters {
         .add(1);
         let told = self.told.load(Ordering::Relaxed);
         let silent = now.0.saturating_sub(told) >= SILENCE;
-        if silent && self.told.compare_exchange(told, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if silent
+            && self
+                .told
+                .compare_exchange(told, now.0, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
             tracing::warn!(?rejected, topic, "a message was refused; more are counted in silence");
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Packet, QoS, Transport};
+use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
 use tokio::sync::{mpsc, watch};
 
 /// Between attempts to connect: short, since a restarted broker means receivers without orders.
@@ -74,10 +74,16 @@ pub(super) fn open(broker: &Broker) -> (Line, Outbox) {
         .set_inflight(INFLIGHT)
         .set_max_packet_size(64 * 1024, 64 * 1024);
     if let Some(tls) = &broker.tls {
-        options.set_transport(Transport::tls_with_config(tls.clone().into()));
+        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls.clone())));
     }
     let (client, events) = AsyncClient::new(options, QUEUE);
-    (Line { client: client.clone(), events }, Outbox(client))
+    (
+        Line {
+            client: client.clone(),
+            events,
+        },
+        Outbox(client),
+    )
 }
 
 impl Line {

@@ -11,6 +11,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use loa_protocol::command::Play;
 use loa_protocol::key::Secret;
 use loa_protocol::{BroadcastId, ReceiverId, SigningKey, UnixMicros};
 use rumqttc::QoS;
@@ -19,7 +20,6 @@ use tokio::sync::{mpsc, watch};
 pub use counters::Counters;
 pub use link::{Broker, Outbox};
 pub use mailbox::News;
-pub use orders::PlayOrder;
 
 use link::{Arrival, Line};
 use mailbox::Mailbox;
@@ -49,7 +49,16 @@ impl FleetLine {
     pub async fn run(self, shutdown: watch::Receiver<bool>) {
         let subscriptions = orders::subscriptions()
             .into_iter()
-            .map(|(topic, at_least_once)| (topic, if at_least_once { QoS::AtLeastOnce } else { QoS::AtMostOnce }))
+            .map(|(topic, at_least_once)| {
+                (
+                    topic,
+                    if at_least_once {
+                        QoS::AtLeastOnce
+                    } else {
+                        QoS::AtMostOnce
+                    },
+                )
+            })
             .collect();
         self.line.run(subscriptions, self.arrivals, shutdown).await;
     }
@@ -95,7 +104,7 @@ impl Fleet {
     }
 
     /// Orders `receiver` to play.
-    pub fn play(&mut self, receiver: ReceiverId, play: &PlayOrder) {
+    pub fn play(&mut self, receiver: ReceiverId, play: &Play) {
         let order = self.orders.play((self.clock)(), receiver, play);
         self.send(order);
     }
@@ -124,7 +133,12 @@ impl Fleet {
         self.send(order);
     }
 
-    fn send(&self, (topic, payload): (String, Vec<u8>)) {
+    /// Sends a media datagram to `receiver` over MQTT; lost if there is no room, as datagrams are.
+    pub fn media(&self, receiver: ReceiverId, datagram: &[u8]) {
+        self.outbox.try_send(orders::media_topic(receiver), datagram.to_vec());
+    }
+
+    fn send(&self, (topic, payload): orders::Message) {
         // Without room the broker is away for long: once it is back, every receiver says so and is told anew.
         if !self.outbox.try_send_surely(topic, payload) {
             self.counters.unsent.add(1);

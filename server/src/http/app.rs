@@ -10,7 +10,7 @@ use super::feed::Feed;
 use super::metrics::{Counters, Text};
 use crate::config::Config;
 use crate::data::DataFolder;
-use crate::enrol::{EnrolError, Place};
+use crate::enrol::Known;
 use crate::playout::Notice;
 use crate::store::Store;
 
@@ -27,7 +27,7 @@ pub struct Parts {
     /// Tells the air what has changed.
     pub tell: Box<dyn Fn(Notice) + Send + Sync>,
     /// What new receivers are told.
-    pub place: Result<Place, EnrolError>,
+    pub known: Known,
     /// Adds what other parts count to `/metrics`.
     pub measure: Box<dyn Fn(&mut Text) + Send + Sync>,
     /// Turns true when the server ends.

@@ -3,12 +3,15 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use loa_protocol::{AreaId, ReceiverId};
 
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
 use super::gate::{Admin, Body, Officer};
 use super::shapes::{Enrolled, NewReceiver, Receiver, ReceiverChange, no_id};
+use crate::config;
 use crate::enrol;
 use crate::playout::Notice;
 use crate::store::{self, Entry};
@@ -50,18 +53,25 @@ pub(super) async fn enrol(
     Admin(admin): Admin,
     Body(it): Body<NewReceiver>,
 ) -> Answer<(StatusCode, Json<Enrolled>)> {
-    let place = app.parts.place.as_ref().map_err(|error| *error)?;
+    let host = it.host.as_deref().map(config::host).transpose().map_err(|right| {
+        Problem::field(
+            "host",
+            "Phải là tên máy hoặc địa chỉ, không có cổng.",
+            format!("Must be {right}."),
+        )
+    })?;
+    let place = enrol::place(&app.parts.config, &app.parts.known, host.as_deref())?;
     let area = AreaId::parse(&it.area_id).ok_or_else(|| no_id("area_id", &it.area_id))?;
     let new = enrol::New {
         name: it.name,
         area,
         volume: it.volume.unwrap_or(VOLUME),
     };
-    let (receiver, enrolment) = enrol::enrol(app.store(), place, &admin.actor, app.now(), new).await?;
+    let (receiver, enrolment) = enrol::enrol(app.store(), &place, &admin.actor, app.now(), new).await?;
     app.tell(Notice::ReceiversChanged);
     let enrolled = Enrolled {
         receiver: receiver.into(),
-        enrolment: enrol::base64(&enrolment),
+        enrolment: STANDARD.encode(enrolment),
     };
     Ok((StatusCode::CREATED, Json(enrolled)))
 }

@@ -125,6 +125,9 @@ pub(super) struct NewReceiver {
     /// Per cent; 80 if absent.
     #[schema(nullable = false, minimum = 0, maximum = 100)]
     pub(super) volume: Option<u8>,
+    /// What this receiver calls the server: a host name or an address. Absent: the setting `public.host`.
+    #[schema(nullable = false)]
+    pub(super) host: Option<String>,
 }
 
 /// A receiver that was enrolled.

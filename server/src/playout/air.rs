@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::archive::Archive;
 use super::stage::{Notifier, Stage};
+use crate::broker::Credentials;
 use crate::fleet::{self, Broker, Fleet, FleetLine};
 use crate::transmit::Transmitter;
 
@@ -18,6 +19,8 @@ use crate::transmit::Transmitter;
 pub struct Ground {
     /// The MQTT broker, embedded or another.
     pub broker: Broker,
+    /// The embedded broker's, to be kept up to date with the receivers; none with another broker.
+    pub credentials: Option<Arc<Credentials>>,
     /// Where the media socket listens; port 0 takes a free one.
     pub listen: SocketAddr,
     /// File that keeps where receivers are across a restart.
@@ -53,14 +56,30 @@ pub struct Program<A: Archive> {
 /// # Errors
 /// When the media socket cannot be bound.
 pub fn prepare<A: Archive>(ground: Ground, archive: Arc<A>) -> io::Result<(Air, Program<A>)> {
-    let Ground { broker, listen, bindings, key, latency, clock } = ground;
+    let Ground {
+        broker,
+        credentials,
+        listen,
+        bindings,
+        key,
+        latency,
+        clock,
+    } = ground;
     let (fleet, line, outbox) = Fleet::new(&broker, key, clock);
-    let transmitter = Arc::new(Transmitter::start(listen, bindings, fleet::tunnel(outbox), clock)?);
+    let transmitter = Transmitter::start(listen, bindings, fleet::tunnel(outbox), clock)?;
     let (media, transmitted) = (transmitter.address(), transmitter.counters().clone());
     let refused = fleet.counters().clone();
     let latency = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-    let (stage, notifier) = Stage::new(archive, transmitter, fleet, clock, latency);
-    Ok((Air { notifier, media, transmitted, refused }, Program { stage, line }))
+    let (stage, notifier) = Stage::new(archive, transmitter, fleet, credentials, clock, latency);
+    Ok((
+        Air {
+            notifier,
+            media,
+            transmitted,
+            refused,
+        },
+        Program { stage, line },
+    ))
 }
 
 impl<A: Archive> Program<A> {

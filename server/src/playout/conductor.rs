@@ -151,7 +151,11 @@ impl Conductor {
 
     /// When [`Input::Timer`] is due; `None` while nothing is planned.
     pub fn next_wakeup(&self) -> Option<UnixMicros> {
-        self.entries.values().flat_map(|entry| self.instants(entry)).filter(|at| *at > self.now).min()
+        self.entries
+            .values()
+            .flat_map(|entry| self.instants(entry))
+            .filter(|at| *at > self.now)
+            .min()
     }
 
     /// Broadcasts that sound at `now`.
@@ -166,14 +170,25 @@ impl Conductor {
         let id = broadcast.id;
         if let Some(entry) = self.entries.get_mut(&id) {
             let told = matches!(entry.phase, Phase::Ready { .. });
-            let gone: Vec<_> =
-                entry.broadcast.receivers.keys().filter(|r| !broadcast.receivers.contains_key(r)).copied().collect();
-            let come: Vec<_> =
-                broadcast.receivers.keys().filter(|r| !entry.broadcast.receivers.contains_key(r)).copied().collect();
+            let gone: Vec<_> = entry
+                .broadcast
+                .receivers
+                .keys()
+                .filter(|r| !broadcast.receivers.contains_key(r))
+                .copied()
+                .collect();
+            let come: Vec<_> = broadcast
+                .receivers
+                .keys()
+                .filter(|r| !entry.broadcast.receivers.contains_key(r))
+                .copied()
+                .collect();
             entry.broadcast.receivers = broadcast.receivers;
             if told {
-                self.outputs.extend(gone.into_iter().map(|receiver| Output::Stop(receiver, id)));
-                self.outputs.extend(come.into_iter().map(|receiver| Output::Play(receiver, id)));
+                self.outputs
+                    .extend(gone.into_iter().map(|receiver| Output::Stop(receiver, id)));
+                self.outputs
+                    .extend(come.into_iter().map(|receiver| Output::Play(receiver, id)));
             }
             return;
         }
@@ -186,7 +201,12 @@ impl Conductor {
             self.outputs.push_back(Output::State(id, state));
             return;
         }
-        let entry = Entry { broadcast, phase: Phase::Waiting, streaming: None, receipts: BTreeSet::new() };
+        let entry = Entry {
+            broadcast,
+            phase: Phase::Waiting,
+            streaming: None,
+            receipts: BTreeSet::new(),
+        };
         self.entries.insert(id, entry);
     }
 
@@ -198,10 +218,14 @@ impl Conductor {
                 self.entries.remove(&id);
             }
             Phase::Ready { .. } => {
-                entry.phase = Phase::Draining { until: self.now.offset(DRAIN as i64), stopped: true };
+                entry.phase = Phase::Draining {
+                    until: self.now.offset(DRAIN as i64),
+                    stopped: true,
+                };
                 entry.streaming = None;
                 let receivers = entry.broadcast.receivers.keys();
-                self.outputs.extend(receivers.map(|receiver| Output::Stop(*receiver, id)));
+                self.outputs
+                    .extend(receivers.map(|receiver| Output::Stop(*receiver, id)));
                 self.outputs.push_back(Output::Silence(id));
             }
         }
@@ -209,12 +233,15 @@ impl Conductor {
     }
 
     fn loaded(&mut self, id: BroadcastId, outcome: Result<(), String>) {
-        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.phase == Phase::Loading) else { return };
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.phase == Phase::Loading) else {
+            return;
+        };
         match outcome {
             Ok(()) => {
                 entry.phase = Phase::Ready { announced: false };
                 let receivers = entry.broadcast.receivers.keys();
-                self.outputs.extend(receivers.map(|receiver| Output::Play(*receiver, id)));
+                self.outputs
+                    .extend(receivers.map(|receiver| Output::Play(*receiver, id)));
             }
             Err(reason) => {
                 self.entries.remove(&id);
@@ -245,7 +272,10 @@ impl Conductor {
                 self.outputs.push_back(Output::State(*id, State::OnAir));
             }
             if matches!(entry.phase, Phase::Ready { .. } | Phase::Loading) && now >= entry.broadcast.end {
-                entry.phase = Phase::Draining { until: entry.broadcast.end.offset(DRAIN as i64), stopped: false };
+                entry.phase = Phase::Draining {
+                    until: entry.broadcast.end.offset(DRAIN as i64),
+                    stopped: false,
+                };
                 entry.streaming = None;
                 self.outputs.push_back(Output::Silence(*id));
             }
@@ -297,7 +327,12 @@ impl Conductor {
                 continue;
             }
             for (receiver, depth) in &broadcast.receivers {
-                let rank = Rank { class: broadcast.class, depth: *depth, start: broadcast.start, broadcast: *id };
+                let rank = Rank {
+                    class: broadcast.class,
+                    depth: *depth,
+                    start: broadcast.start,
+                    broadcast: *id,
+                };
                 best.entry(*receiver)
                     .and_modify(|best| {
                         if precedence::goes_before(&rank, best) {
@@ -307,7 +342,9 @@ impl Conductor {
                     .or_insert(rank);
             }
         }
-        best.into_iter().map(|(receiver, rank)| (receiver, rank.broadcast)).collect()
+        best.into_iter()
+            .map(|(receiver, rank)| (receiver, rank.broadcast))
+            .collect()
     }
 
     fn instants(&self, entry: &Entry) -> Vec<UnixMicros> {
@@ -319,7 +356,12 @@ impl Conductor {
                 .into_iter()
                 .flat_map(|edge| {
                     let sent = edge.0.saturating_sub(self.latency);
-                    [edge, UnixMicros(sent.saturating_sub(OVERLAP)), UnixMicros(sent), UnixMicros(sent + OVERLAP)]
+                    [
+                        edge,
+                        UnixMicros(sent.saturating_sub(OVERLAP)),
+                        UnixMicros(sent),
+                        UnixMicros(sent + OVERLAP),
+                    ]
                 })
                 .collect(),
             Phase::Draining { until, .. } => vec![until],

@@ -2,9 +2,11 @@
 //! what receivers were told), reads rows, and carries orders out through `transmit` and `fleet`. Writing facts down is
 //! another task's, so that a slow disk delays no sound. Not here: decisions (`conductor`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use loa_protocol::command::Play;
 use loa_protocol::{BroadcastId, ReceiverId, StreamId, UnixMicros};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -12,12 +14,16 @@ use tokio::task::JoinSet;
 use super::archive::{Archive, BroadcastRow, Fact, ReceiverRow};
 use super::conductor::{Broadcast, Conductor, Input, Output, State};
 use super::target;
+use crate::broker::Credentials;
 use crate::fleet::{Fleet, News};
 use crate::media::Programme;
 use crate::transmit::{Timing, Transmitter};
 
-/// Facts that may wait to be written down.
-const FACTS: usize = 65_536;
+/// With this many facts waiting to be written down, how receivers are is not kept: it is told again soon. What was on the
+/// air is kept whatever happens.
+const BUSY: usize = 10_000;
+/// Longest sleep without an alarm, in microseconds, so that a clock that was set is noticed.
+const NAP: u64 = 60_000_000;
 
 /// What the rest of the server tells the stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,23 +52,47 @@ impl Notifier {
 }
 
 /// Carries out what the conductor orders.
-pub struct Stage<A: Archive> {
+pub(super) struct Stage<A: Archive> {
     archive: Arc<A>,
-    transmitter: Arc<Transmitter>,
+    transmitter: Transmitter,
     fleet: Fleet,
+    credentials: Option<Arc<Credentials>>,
     clock: fn() -> UnixMicros,
     latency: u64,
     conductor: Conductor,
     receivers: HashMap<ReceiverId, ReceiverRow>,
     shows: HashMap<BroadcastId, Show>,
     loading: JoinSet<(BroadcastId, Result<Programme, String>)>,
-    facts: mpsc::Sender<Fact>,
+    facts: mpsc::UnboundedSender<Fact>,
+    waiting: Arc<AtomicUsize>,
     notices: mpsc::UnboundedReceiver<Notice>,
+    keeper: Option<Keeper<A>>,
+}
+
+/// Writes facts down.
+struct Keeper<A: Archive> {
+    archive: Arc<A>,
+    facts: mpsc::UnboundedReceiver<Fact>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl<A: Archive> Keeper<A> {
+    /// Runs until the stage is gone and its last fact is written.
+    async fn run(mut self) {
+        while let Some(fact) = self.facts.recv().await {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            if let Err(error) = self.archive.record(fact).await {
+                tracing::error!(%error, "a fact could not be recorded");
+            }
+        }
+    }
 }
 
 /// A broadcast at hand.
 struct Show {
     row: BroadcastRow,
+    /// Who it is addressed to, and by how deep an area.
+    receivers: BTreeMap<ReceiverId, u8>,
     /// In memory from shortly before the start to the end.
     programme: Option<Arc<Programme>>,
     streaming: bool,
@@ -86,33 +116,40 @@ fn stream_of(id: BroadcastId) -> StreamId {
 
 /// The synchronisation source of a stream: any number does that differs between a receiver's streams.
 fn ssrc_of(id: StreamId) -> u32 {
-    id.0.chunks_exact(4).fold(0, |ssrc, word| ssrc ^ u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
+    id.0.chunks_exact(4).fold(0, |ssrc, word| {
+        ssrc ^ u32::from_be_bytes([word[0], word[1], word[2], word[3]])
+    })
+}
+
+/// Waits for the end. What [`watch::Receiver::wait_for`] gives may not be kept across an await, and is not here.
+async fn ended(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|ending| *ending).await;
 }
 
 impl<A: Archive> Stage<A> {
-    /// A stage, and how to tell it. `latency`: microseconds from a packet's sending to its sounding.
-    pub fn new(
+    /// A stage, and how to tell it. `credentials` are the embedded broker's, if it is that one; `latency`: microseconds
+    /// from a packet's sending to its sounding.
+    pub(super) fn new(
         archive: Arc<A>,
-        transmitter: Arc<Transmitter>,
+        transmitter: Transmitter,
         fleet: Fleet,
+        credentials: Option<Arc<Credentials>>,
         clock: fn() -> UnixMicros,
         latency: u64,
     ) -> (Self, Notifier) {
         let (notifier, notices) = mpsc::unbounded_channel();
-        let (facts, mut kept) = mpsc::channel::<Fact>(FACTS);
-        let keeper = archive.clone();
-        // Ends when the stage does, after the last fact is written.
-        tokio::spawn(async move {
-            while let Some(fact) = kept.recv().await {
-                if let Err(error) = keeper.record(fact).await {
-                    tracing::error!(%error, "a fact could not be recorded");
-                }
-            }
-        });
+        let (facts, kept) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let keeper = Keeper {
+            archive: archive.clone(),
+            facts: kept,
+            waiting: waiting.clone(),
+        };
         let stage = Self {
             archive,
             transmitter,
             fleet,
+            credentials,
             clock,
             latency,
             conductor: Conductor::new(latency),
@@ -120,25 +157,33 @@ impl<A: Archive> Stage<A> {
             shows: HashMap::new(),
             loading: JoinSet::new(),
             facts,
+            waiting,
             notices,
+            keeper: Some(keeper),
         };
         (stage, Notifier(notifier))
     }
 
-    /// Takes up what should be on the air, and runs until `shutdown` turns true.
+    /// Takes up what should be on the air, and runs until `shutdown` turns true and the last fact is written.
     ///
     /// # Errors
     /// When the archive cannot be read at the start.
-    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), A::Error> {
+    pub(super) async fn run(mut self, shutdown: watch::Receiver<bool>) -> Result<(), A::Error> {
+        let keeper = self.keeper.take().expect("a stage runs once");
+        let (outcome, ()) = tokio::join!(self.direct(shutdown), keeper.run());
+        outcome
+    }
+
+    async fn direct(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), A::Error> {
         self.read_receivers().await?;
         for row in self.archive.open_broadcasts().await? {
             self.accept(row);
         }
         loop {
             let alarm = self.conductor.next_wakeup();
-            let wait = alarm.map_or(60_000_000, |at| at.0.saturating_sub((self.clock)().0).min(60_000_000));
+            let wait = alarm.map_or(NAP, |at| at.0.saturating_sub((self.clock)().0).min(NAP));
             tokio::select! {
-                _ = shutdown.wait_for(|ending| *ending) => return Ok(()),
+                () = ended(&mut shutdown) => return Ok(()),
                 () = tokio::time::sleep(std::time::Duration::from_micros(wait)) => self.tell(Input::Timer),
                 Some(notice) = self.notices.recv() => self.notice(notice).await,
                 Some(news) = self.fleet.news() => self.news(news),
@@ -163,8 +208,7 @@ impl<A: Archive> Stage<A> {
                 self.loading.spawn_blocking(read);
             }
             Output::Play(receiver, id) => {
-                let play = self.play(receiver, id);
-                if let Some(play) = play {
+                if let Some(play) = self.play(receiver, id) {
                     self.fleet.play(receiver, &play);
                 }
             }
@@ -186,6 +230,24 @@ impl<A: Archive> Stage<A> {
         }
     }
 
+    /// What `receiver` is told of the broadcast `id`; nothing before its programme is in memory.
+    fn play(&self, receiver: ReceiverId, id: BroadcastId) -> Option<Play> {
+        let show = self.shows.get(&id)?;
+        let (programme, depth) = (show.programme.as_ref()?, *show.receivers.get(&receiver)?);
+        Some(Play {
+            broadcast: id,
+            stream: show.stream(),
+            ssrc: ssrc_of(show.stream()),
+            class: show.row.class,
+            depth,
+            start: show.row.start,
+            samples: programme.samples(),
+            packet_samples: u16::try_from(programme.packet_samples()).ok()?,
+            pre_skip: programme.pre_skip(),
+            overrides: false,
+        })
+    }
+
     fn stream(&mut self, id: BroadcastId, receivers: Vec<ReceiverId>) {
         let latency = self.latency;
         let Some(show) = self.shows.get_mut(&id) else { return };
@@ -200,7 +262,8 @@ impl<A: Archive> Stage<A> {
             self.transmitter.redirect(show.stream(), timing, receivers);
         } else {
             let ssrc = ssrc_of(show.stream());
-            self.transmitter.stream(show.stream(), ssrc, timing, programme.clone(), receivers);
+            self.transmitter
+                .stream(show.stream(), ssrc, timing, programme.clone(), receivers);
             show.streaming = true;
         }
     }
@@ -244,9 +307,11 @@ impl<A: Archive> Stage<A> {
             }
             News::Telemetry(receiver, telemetry) => self.keep(Fact::Telemetry(receiver, telemetry, now)),
             News::Receipt(receiver, receipt) => {
-                let broadcast = receipt.broadcast;
+                let (broadcast, is_final) = (receipt.broadcast, receipt.outcome.is_final());
                 self.keep(Fact::Receipt(receiver, receipt, now));
-                self.tell(Input::Receipt(receiver, broadcast));
+                if is_final {
+                    self.tell(Input::Receipt(receiver, broadcast));
+                }
             }
             News::Uplink(receiver, datagram) => {
                 if let Some(answer) = self.transmitter.tunnelled(receiver, &datagram) {
@@ -257,11 +322,22 @@ impl<A: Archive> Stage<A> {
     }
 
     fn loaded(&mut self, done: Result<(BroadcastId, Result<Programme, String>), tokio::task::JoinError>) {
-        let Ok((id, outcome)) = done else { return };
-        let outcome = outcome.map(|programme| {
-            if let Some(show) = self.shows.get_mut(&id) {
+        let (id, outcome) = match done {
+            Ok(done) => done,
+            Err(error) => return tracing::error!(%error, "reading a programme was broken off"),
+        };
+        let outcome = outcome.and_then(|programme| match self.shows.get_mut(&id) {
+            // The conductor counts with the row's length: another file would end at another time.
+            Some(show) if show.row.samples != programme.samples() => Err(format!(
+                "its file has {} samples instead of {}",
+                programme.samples(),
+                show.row.samples
+            )),
+            Some(show) => {
                 show.programme = Some(Arc::new(programme));
+                Ok(())
             }
+            None => Ok(()),
         });
         if let Err(reason) = &outcome {
             tracing::error!(broadcast = %id, reason, "a programme could not be read");
@@ -271,7 +347,12 @@ impl<A: Archive> Stage<A> {
 
     fn accept(&mut self, row: BroadcastRow) {
         let id = row.id;
-        self.shows.entry(id).or_insert(Show { row, programme: None, streaming: false });
+        self.shows.entry(id).or_insert_with(|| Show {
+            row,
+            receivers: BTreeMap::new(),
+            programme: None,
+            streaming: false,
+        });
         self.retarget_one(id);
     }
 
@@ -282,8 +363,9 @@ impl<A: Archive> Stage<A> {
     }
 
     fn retarget_one(&mut self, id: BroadcastId) {
-        let Some(show) = self.shows.get(&id) else { return };
+        let Some(show) = self.shows.get_mut(&id) else { return };
         let receivers = target::resolve(&show.row, self.receivers.values());
+        show.receivers.clone_from(&receivers);
         let broadcast = Broadcast {
             id,
             class: show.row.class,
@@ -297,16 +379,28 @@ impl<A: Archive> Stage<A> {
     }
 
     async fn read_receivers(&mut self) -> Result<(), A::Error> {
-        self.receivers = self.archive.receivers().await?.into_iter().map(|row| (row.id, row)).collect();
+        self.receivers = self
+            .archive
+            .receivers()
+            .await?
+            .into_iter()
+            .map(|row| (row.id, row))
+            .collect();
         let secrets = || self.receivers.values().map(|row| (row.id, row.secret.clone()));
         self.transmitter.peers().replace(secrets());
         self.fleet.replace(secrets());
+        if let Some(credentials) = &self.credentials {
+            credentials.replace(secrets());
+        }
         Ok(())
     }
 
     fn keep(&self, fact: Fact) {
-        if self.facts.try_send(fact).is_err() {
-            tracing::error!("the archive cannot keep up: a fact was dropped");
+        let passing = matches!(fact, Fact::Telemetry(..));
+        if passing && self.waiting.load(Ordering::Relaxed) >= BUSY {
+            return;
         }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.facts.send(fact).expect("the keeper ends after the stage");
     }
 }

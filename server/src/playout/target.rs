@@ -15,10 +15,18 @@ pub(super) fn resolve<'a>(
 ) -> BTreeMap<ReceiverId, u8> {
     let depth = |receiver: &ReceiverRow| {
         let by_area = receiver.areas.iter().position(|area| broadcast.areas.contains(area));
-        let by_itself = broadcast.receivers.contains(&receiver.id).then_some(receiver.areas.len());
-        by_area.or(by_itself).map(|depth| u8::try_from(depth).unwrap_or(u8::MAX))
+        let by_itself = broadcast
+            .receivers
+            .contains(&receiver.id)
+            .then_some(receiver.areas.len());
+        by_area
+            .or(by_itself)
+            .map(|depth| u8::try_from(depth).unwrap_or(u8::MAX))
     };
-    receivers.into_iter().filter_map(|receiver| Some((receiver.id, depth(receiver)?))).collect()
+    receivers
+        .into_iter()
+        .filter_map(|receiver| Some((receiver.id, depth(receiver)?)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -54,7 +62,10 @@ mod tests {
             receivers: receivers.iter().map(|n| ReceiverId([*n; 16])).collect(),
         };
         let got = |areas: &[AreaId], receivers: &[u8]| -> Vec<(u8, u8)> {
-            resolve(&broadcast(areas, receivers), &all).into_iter().map(|(id, depth)| (id.0[0], depth)).collect()
+            resolve(&broadcast(areas, receivers), &all)
+                .into_iter()
+                .map(|(id, depth)| (id.0[0], depth))
+                .collect()
         };
         assert_eq!(got(&[commune], &[]), [(1, 1), (2, 1)]);
         assert_eq!(got(&[village, province], &[]), [(1, 0), (2, 0), (3, 0), (4, 0)]);

@@ -27,7 +27,14 @@ fn receiver(n: u8) -> ReceiverId {
 
 fn broadcast(n: u8, class: Class, start: f64, end: f64, receivers: &[u8]) -> Broadcast {
     let receivers = receivers.iter().map(|n| (receiver(*n), 2)).collect();
-    Broadcast { id: id(n), class, start: at(start), end: at(end), receivers, begun: false }
+    Broadcast {
+        id: id(n),
+        class,
+        start: at(start),
+        end: at(end),
+        receivers,
+        begun: false,
+    }
 }
 
 /// A conductor whose programmes load at once, with all orders and when they came.
@@ -39,7 +46,11 @@ struct Evening {
 
 impl Evening {
     fn new() -> Self {
-        Self { conductor: Conductor::new(LATENCY), now: at(0.0), orders: Vec::new() }
+        Self {
+            conductor: Conductor::new(LATENCY),
+            now: at(0.0),
+            orders: Vec::new(),
+        }
     }
 
     fn tell(&mut self, seconds: f64, input: Input) {
@@ -101,7 +112,10 @@ impl Evening {
 
 fn near(got: &[(f64, f64)], want: &[(f64, f64)]) {
     let close = |(a, b): (&(f64, f64), &(f64, f64))| (a.0 - b.0).abs() < 0.11 && (a.1 - b.1).abs() < 0.11;
-    assert!(got.len() == want.len() && got.iter().zip(want).all(close), "{got:?} for {want:?}");
+    assert!(
+        got.len() == want.len() && got.iter().zip(want).all(close),
+        "{got:?} for {want:?}"
+    );
 }
 
 #[test]
@@ -112,7 +126,11 @@ fn one_broadcast_from_acceptance_to_receipts() {
     evening.run_until(91.0);
     evening.tell(92.0, Input::Receipt(receiver(1), id(9)));
     evening.run_until(1000.0);
-    let plays: Vec<_> = evening.orders.iter().filter(|(_, o)| matches!(o, Output::Play(..))).collect();
+    let plays: Vec<_> = evening
+        .orders
+        .iter()
+        .filter(|(_, o)| matches!(o, Output::Play(..)))
+        .collect();
     assert_eq!(plays.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [55.0, 55.0]);
     // The receiver that is off line owes no receipt.
     assert_eq!(evening.states(id(9)), [(60.0, State::OnAir), (92.0, State::Done)]);
@@ -157,7 +175,11 @@ fn a_stop_silences_and_says_so_at_once() {
     evening.tell(0.0, Input::Broadcast(broadcast(1, Class::Normal, 10.0, 100.0, &[1, 2])));
     evening.tell(40.0, Input::Stop(id(1)));
     evening.run_until(300.0);
-    let stops = evening.orders.iter().filter(|(at, o)| *at == 40.0 && matches!(o, Output::Stop(..))).count();
+    let stops = evening
+        .orders
+        .iter()
+        .filter(|(at, o)| *at == 40.0 && matches!(o, Output::Stop(..)))
+        .count();
     assert_eq!(stops, 2);
     assert_eq!(evening.states(id(1)), [(10.0, State::OnAir), (40.0, State::Stopped)]);
     near(&evening.streamed(id(1), receiver(1)), &[(9.5, 40.0)]);
@@ -188,7 +210,10 @@ fn a_programme_that_cannot_be_read_fails_with_the_reason() {
     conductor.handle(at(0.0), Input::Broadcast(broadcast(1, Class::Normal, 1.0, 9.0, &[1])));
     assert_eq!(conductor.poll(), Some(Output::Load(id(1))));
     conductor.handle(at(0.1), Input::Loaded(id(1), Err("gone".into())));
-    assert_eq!(conductor.poll(), Some(Output::State(id(1), State::Failed("gone".into()))));
+    assert_eq!(
+        conductor.poll(),
+        Some(Output::State(id(1), State::Failed("gone".into())))
+    );
     assert_eq!((conductor.poll(), conductor.next_wakeup()), (None, None));
 }
 
@@ -196,7 +221,10 @@ fn a_programme_that_cannot_be_read_fails_with_the_reason() {
 fn a_target_that_grows_reaches_the_new_receiver() {
     let mut evening = Evening::new();
     evening.tell(0.0, Input::Broadcast(broadcast(1, Class::Normal, 10.0, 100.0, &[1, 2])));
-    evening.tell(20.0, Input::Broadcast(broadcast(1, Class::Normal, 10.0, 100.0, &[1, 3])));
+    evening.tell(
+        20.0,
+        Input::Broadcast(broadcast(1, Class::Normal, 10.0, 100.0, &[1, 3])),
+    );
     evening.run_until(300.0);
     assert!(evening.orders.contains(&(20.0, Output::Play(receiver(3), id(1)))));
     assert!(evening.orders.contains(&(20.0, Output::Stop(receiver(2), id(1)))));

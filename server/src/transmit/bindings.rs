@@ -26,7 +26,11 @@ const REST: u64 = 500_000;
 
 impl Bindings {
     pub(super) fn new(file: PathBuf) -> Self {
-        Self { file, written: 0, written_at: UnixMicros(0) }
+        Self {
+            file,
+            written: 0,
+            written_at: UnixMicros(0),
+        }
     }
 
     /// What the last server knew; lines that cannot be read are left out, as is all if there is no file.
@@ -101,7 +105,10 @@ mod tests {
         peers.restore(Bindings::new(file).read(), now);
         peers.replace(secrets());
         let path = |n: usize, at| peers.get(ids[n]).unwrap().path(at);
-        assert_eq!((path(0, now), path(1, now), path(2, now)), (Some(home), Some(Path::Mqtt), None));
+        assert_eq!(
+            (path(0, now), path(1, now), path(2, now)),
+            (Some(home), Some(Path::Mqtt), None)
+        );
         assert_eq!(path(0, now.offset(60_000_000)), None);
         // What was seen before the restart is a replay after it.
         assert!(!peers.bind(&peers.get(ids[0]).unwrap(), UnixMicros(7), Path::Mqtt, now));

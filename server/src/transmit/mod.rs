@@ -62,12 +62,7 @@ impl Transmitter {
     ///
     /// # Errors
     /// When the socket cannot be bound or a thread cannot be started.
-    pub fn start(
-        listen: SocketAddr,
-        bindings: PathBuf,
-        tunnel: Tunnel,
-        clock: fn() -> UnixMicros,
-    ) -> io::Result<Self> {
+    pub fn start(listen: SocketAddr, bindings: PathBuf, tunnel: Tunnel, clock: fn() -> UnixMicros) -> io::Result<Self> {
         let socket = Arc::new(bind(listen)?);
         let address = socket.local_addr()?;
         let (peers, counters) = (Arc::new(Peers::default()), Arc::new(Counters::default()));
@@ -87,7 +82,15 @@ impl Transmitter {
             let run = move || responder.run(&socket, bindings, clock, &ending);
             std::thread::Builder::new().name("hello".into()).spawn(run)?
         };
-        Ok(Self { orders: Some(sender), peers, counters, address, clock, ending, threads: vec![media, greeter] })
+        Ok(Self {
+            orders: Some(sender),
+            peers,
+            counters,
+            address,
+            clock,
+            ending,
+            threads: vec![media, greeter],
+        })
     }
 
     /// The address that the socket is bound to.
@@ -132,19 +135,22 @@ impl Transmitter {
     /// Takes a datagram that `receiver` sent over MQTT; gives the answer to send back the same way, if any.
     pub fn tunnelled(&self, receiver: ReceiverId, datagram: &[u8]) -> Option<Vec<u8>> {
         let responder = hello::Responder::new(self.peers.clone(), self.counters.clone());
-        let mut answer = [0; loa_protocol::MAX_DATAGRAM];
-        let length = responder.answer(datagram, Path::Mqtt, Some(receiver), (self.clock)(), &mut answer)?;
-        Some(answer[..length].to_vec())
+        let reply = responder.take(datagram, Path::Mqtt, Some(receiver), (self.clock)())?;
+        Some(reply.seal((self.clock)()).to_vec())
     }
 
     fn lanes(&self, id: StreamId, timing: Timing, receivers: impl IntoIterator<Item = ReceiverId>) -> Vec<Lane> {
         let known = receivers.into_iter().filter_map(|receiver| self.peers.get(receiver));
-        known.map(|peer| Lane::new(peer.clone(), id, timing.slot(peer.id))).collect()
+        known
+            .map(|peer| Lane::new(peer.clone(), id, timing.slot(peer.id)))
+            .collect()
     }
 
     fn order(&self, order: Order) {
         let orders = self.orders.as_ref().expect("taken only when dropped");
-        orders.send(order).expect("the media thread ends only after its channel");
+        orders
+            .send(order)
+            .expect("the media thread ends only after its channel");
     }
 }
 

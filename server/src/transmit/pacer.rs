@@ -124,7 +124,11 @@ impl Pacer {
     pub(super) fn due(&mut self, now: UnixMicros) -> Option<Due> {
         if let Some(at) = self.report_due().filter(|at| *at <= now && self.packet_due().is_some()) {
             let lane = self.report_position;
-            let due = Due::Report { lane, number: self.report, at };
+            let due = Due::Report {
+                lane,
+                number: self.report,
+                at,
+            };
             self.report_position += 1;
             if self.report_position >= self.slots.len() {
                 (self.report, self.report_position) = (self.report.saturating_add(1), 0);
@@ -167,7 +171,9 @@ impl Pacer {
 
     fn report_due(&self) -> Option<UnixMicros> {
         let slot = self.slots.get(self.report_position)?;
-        Some(UnixMicros(self.timing.sent_at(0).0 + u64::from(self.report) * REPORT_EVERY + slot))
+        Some(UnixMicros(
+            self.timing.sent_at(0).0 + u64::from(self.report) * REPORT_EVERY + slot,
+        ))
     }
 }
 
@@ -179,7 +185,12 @@ mod tests {
     const PLAY_AT: u64 = 1_800_000_000_000_000;
 
     fn timing(packets: u64) -> Timing {
-        Timing { play_at: UnixMicros(PLAY_AT), latency: 400_000, packet_samples: 2880, packets }
+        Timing {
+            play_at: UnixMicros(PLAY_AT),
+            latency: 400_000,
+            packet_samples: 2880,
+            packets,
+        }
     }
 
     /// Runs a pacer on a virtual clock that wakes `late` after each deadline; every packet with the time it left.
@@ -241,7 +252,10 @@ mod tests {
         }
         let want: Vec<_> = (0..4u32)
             .flat_map(|number| {
-                [0, 3000, 3000].into_iter().enumerate().map(move |(lane, slot)| (number, lane, u64::from(number) * 5_000_000 + slot))
+                [0, 3000, 3000]
+                    .into_iter()
+                    .enumerate()
+                    .map(move |(lane, slot)| (number, lane, u64::from(number) * 5_000_000 + slot))
             })
             .collect();
         assert_eq!(reports, want);

@@ -24,6 +24,9 @@ pub enum Path {
 /// A binding is good for this long without another hello, in microseconds.
 const BINDING_LIFE: u64 = 60_000_000;
 
+/// A receiver's clock follows the server's; one that is further ahead, in microseconds, is not to be relied on.
+const AHEAD: u64 = 60_000_000;
+
 /// One receiver as the media socket knows it.
 #[derive(Debug)]
 pub struct Peer {
@@ -41,20 +44,32 @@ impl Peer {
     pub fn new(id: ReceiverId, secret: Secret) -> Self {
         let hello_key = secret.hello_key();
         let (last_t1, heard_at) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { id, secret, hello_key, path: ArcSwapOption::empty(), last_t1, heard_at }
+        Self {
+            id,
+            secret,
+            hello_key,
+            path: ArcSwapOption::empty(),
+            last_t1,
+            heard_at,
+        }
     }
 
     /// Where it is, if it said hello within the last minute.
     pub fn path(&self, now: UnixMicros) -> Option<Path> {
         let heard = self.heard_at.load(Ordering::Relaxed);
-        (now.0.saturating_sub(heard) < BINDING_LIFE).then(|| self.path.load().as_deref().copied()).flatten()
+        (now.0.saturating_sub(heard) < BINDING_LIFE)
+            .then(|| self.path.load().as_deref().copied())
+            .flatten()
     }
 
     /// Takes a hello sent at `t1` as the news of where the receiver is; `None`, and nothing changes, if it is not newer
-    /// than the last one: a replay.
+    /// than the last one (a replay), or from the future.
     fn bind(&self, t1: UnixMicros, path: Path, now: UnixMicros) -> Option<Moved> {
+        let latest = now.0.saturating_add(AHEAD);
+        // What was heard in a future that never came, before the server's clock was put right, does not count.
+        let newer = |last| ((last < t1.0 || last > latest) && t1.0 <= latest).then_some(t1.0);
         self.last_t1
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| (last < t1.0).then_some(t1.0))
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, newer)
             .ok()?;
         // Only a change allocates: a hello every few seconds from the same place does not.
         let moved = self.path.load().as_deref() != Some(&path);
@@ -122,7 +137,10 @@ impl Peers {
     pub(super) fn bindings(&self, now: UnixMicros) -> Vec<(ReceiverId, Binding)> {
         let table = self.table.load();
         let bound = |peer: &Peer| Some((peer.path(now)?, UnixMicros(peer.last_t1.load(Ordering::Relaxed))));
-        table.values().filter_map(|peer| Some((peer.id, bound(peer)?))).collect()
+        table
+            .values()
+            .filter_map(|peer| Some((peer.id, bound(peer)?)))
+            .collect()
     }
 
     /// The receiver `id`, if there is such a one.

@@ -58,7 +58,18 @@ impl Stream {
         let lanes = sorted(lanes);
         let pacer = Pacer::new(timing, lanes.iter().map(|lane| lane.slot).collect(), now);
         let (frame, sealed) = ([0; MAX_DATAGRAM], [0; MAX_DATAGRAM]);
-        Self { id, ssrc, timing, programme, lanes, pacer, frame, frame_length: 0, frame_index: None, sealed }
+        Self {
+            id,
+            ssrc,
+            timing,
+            programme,
+            lanes,
+            pacer,
+            frame,
+            frame_length: 0,
+            frame_index: None,
+            sealed,
+        }
     }
 
     pub(super) fn replace_lanes(&mut self, lanes: Vec<Lane>) {
@@ -82,7 +93,9 @@ impl Stream {
             None => return Step::Idle,
             Some(Due::Packet { lane, .. } | Due::Report { lane, .. }) => lane,
         };
-        let Some(path) = self.lanes[lane].peer.path(now) else { return Step::Nowhere };
+        let Some(path) = self.lanes[lane].peer.path(now) else {
+            return Step::Nowhere;
+        };
         let length = match due {
             Some(Due::Packet { index, .. }) => self.seal_packet(lane, index),
             Some(Due::Report { number, at, .. }) => self.seal_report(lane, number, at),

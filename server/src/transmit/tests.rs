@@ -21,12 +21,32 @@ fn programme() -> Arc<Programme> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (wav, stored) = (folder.path().join("in.wav"), folder.path().join("out.opus"));
     let made = Command::new("ffmpeg")
-        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "sine=duration=1.5:sample_rate=48000"])
+        .args([
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=duration=1.5:sample_rate=48000",
+        ])
         .arg(&wav)
         .status();
     assert!(made.expect("ffmpeg is installed").success());
-    let limits = Limits { bytes: 1 << 20, duration: Duration::from_secs(10) };
-    media::ingest(&wav, &stored, Encoding { packet_ms: 20, ..Encoding::default() }, limits).expect("a tone");
+    let limits = Limits {
+        bytes: 1 << 20,
+        duration: Duration::from_secs(10),
+    };
+    media::ingest(
+        &wav,
+        &stored,
+        Encoding {
+            packet_ms: 20,
+            ..Encoding::default()
+        },
+        limits,
+    )
+    .expect("a tone");
     Arc::new(Programme::open(&stored).expect("just stored"))
 }
 
@@ -51,10 +71,18 @@ fn libsrtp_reads_what_we_seal() {
     let secret = Secret([0x42; 32]);
     let receiver = ReceiverId([9; 16]);
     let master = secret.srtp(STREAM);
-    let key: String = master.key.iter().chain(&master.salt).map(|byte| format!("{byte:02x}")).collect();
+    let key: String = master
+        .key
+        .iter()
+        .chain(&master.salt)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
 
     // A port that is free now: GStreamer binds it by number.
-    let port = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+    let port = UdpSocket::bind("127.0.0.1:0")
+        .and_then(|socket| socket.local_addr())
+        .expect("a free port")
+        .port();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (out, reports) = (folder.path().join("rtp"), folder.path().join("rtcp"));
     let caps = format!(
@@ -62,10 +90,32 @@ fn libsrtp_reads_what_we_seal() {
          srtp-key=(buffer){key},srtp-cipher=aes-128-gcm,srtp-auth=null,srtcp-cipher=aes-128-gcm,srtcp-auth=null"
     );
     let mut reader = Command::new("gst-launch-1.0")
-        .args(["-q", "-e", "udpsrc", "address=127.0.0.1", &format!("port={port}"), &caps])
-        .args(["!", "srtpdec", "name=srtp", "srtp.rtp_src", "!", "rtpstreampay", "!", "filesink"])
+        .args([
+            "-q",
+            "-e",
+            "udpsrc",
+            "address=127.0.0.1",
+            &format!("port={port}"),
+            &caps,
+        ])
+        .args([
+            "!",
+            "srtpdec",
+            "name=srtp",
+            "srtp.rtp_src",
+            "!",
+            "rtpstreampay",
+            "!",
+            "filesink",
+        ])
         .args(["buffer-mode=unbuffered", &format!("location={}", out.display())])
-        .args(["srtp.rtcp_src", "!", "filesink", "async=false", "buffer-mode=unbuffered"])
+        .args([
+            "srtp.rtcp_src",
+            "!",
+            "filesink",
+            "async=false",
+            "buffer-mode=unbuffered",
+        ])
         .arg(format!("location={}", reports.display()))
         .stdout(Stdio::null())
         .spawn()
@@ -104,7 +154,10 @@ fn libsrtp_reads_what_we_seal() {
         let packet = rtp_rs::RtpReader::new(&rest[2..2 + length]).expect("RTP");
         assert_eq!(packet.payload_type(), 111);
         assert_eq!(u16::from(packet.sequence_number()), index as u16);
-        assert_eq!(u64::from(packet.timestamp()), index * u64::from(programme.packet_samples()));
+        assert_eq!(
+            u64::from(packet.timestamp()),
+            index * u64::from(programme.packet_samples())
+        );
         assert_eq!(packet.ssrc(), SSRC);
         assert_eq!(Some(packet.payload()), programme.packet(index));
         rest = &rest[2 + length..];
@@ -121,13 +174,21 @@ fn libsrtp_reads_what_we_seal() {
 fn packets_leave_in_their_slots_and_reports_once() {
     let programme = programme();
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    socket.set_read_timeout(Some(Duration::from_secs(3))).expect("a time-out above zero");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(3)))
+        .expect("a time-out above zero");
     let transmitter = transmitter();
     let receivers: Vec<_> = (1..=5).map(|n| ReceiverId([n; 16])).collect();
-    transmitter.peers().replace(receivers.iter().map(|id| (*id, Secret([id.0[0]; 32]))));
+    transmitter
+        .peers()
+        .replace(receivers.iter().map(|id| (*id, Secret([id.0[0]; 32]))));
     for id in &receivers {
         let peer = transmitter.peers().get(*id).expect("just put there");
-        assert!(transmitter.peers().bind(&peer, clock(), Path::Udp(socket.local_addr().expect("bound")), clock()));
+        assert!(
+            transmitter
+                .peers()
+                .bind(&peer, clock(), Path::Udp(socket.local_addr().expect("bound")), clock())
+        );
     }
     let timing = timing(&programme);
     transmitter.stream(STREAM, SSRC, timing, programme.clone(), receivers.iter().copied());

@@ -1,4 +1,5 @@
 //! The board's Ethernet: SMSC LAN9118, as QEMU emulates it, for embassy-net. Polled FIFOs; the interrupt only wakes.
+#![expect(unsafe_code, reason = "registers")]
 
 use crate::register::Register;
 use core::task::Context;
@@ -82,11 +83,11 @@ impl Ethernet {
         TX_CFG.write(2);
         mac_write(MAC_CR, MAC_RUN);
         let address = [low[0], low[1], low[2], low[3], high[0], high[1]];
-        Some(Self { address, received: [0; BUFFER], sending: [0; BUFFER] })
-    }
-
-    pub(crate) fn address(&self) -> [u8; 6] {
-        self.address
+        Some(Self {
+            address,
+            received: [0; BUFFER],
+            sending: [0; BUFFER],
+        })
     }
 
     /// Takes the next good frame out of the FIFO and returns its length.

@@ -1,8 +1,9 @@
 //! Which interrupt is whose. No device crate exists for this machine, so all of them come to one handler with their number.
+#![expect(unsafe_code, reason = "interrupt numbers and priorities")]
 
-use crate::{ethernet, time};
+use crate::{ethernet, executor, time};
 use cortex_m::interrupt::InterruptNumber;
-use cortex_m::peripheral::NVIC;
+use cortex_m::peripheral::{NVIC, Peripherals};
 use cortex_m_rt::exception;
 
 #[derive(Clone, Copy)]
@@ -15,23 +16,44 @@ unsafe impl InterruptNumber for Line {
     }
 }
 
-/// Lets the board's interrupts through.
+/// No device of the machine has this number: software requests it.
+const URGENT: u16 = 90;
+/// Lowest of the eight priorities, so that the devices' handlers interrupt it; they have the highest, from reset.
+const URGENT_PRIORITY: u8 = 0xE0;
+
+/// Lets the board's interrupts through. Call once.
 pub(crate) fn enable() {
-    for line in [time::FREE_RUNNING_INTERRUPT, time::ALARM_INTERRUPT, ethernet::INTERRUPT] {
+    let mut core = Peripherals::take().expect("interrupts are enabled once");
+    // SAFETY: see `Line`.
+    unsafe { core.NVIC.set_priority(Line(URGENT), URGENT_PRIORITY) };
+    for line in [
+        time::FREE_RUNNING_INTERRUPT,
+        time::ALARM_INTERRUPT,
+        ethernet::INTERRUPT,
+        URGENT,
+    ] {
         // SAFETY: see `Line`.
         unsafe { NVIC::unmask(Line(line)) };
     }
 }
 
+/// Asks for the urgent tasks to be polled.
+pub(crate) fn request_urgent() {
+    NVIC::pend(Line(URGENT));
+}
+
 #[exception]
 unsafe fn DefaultHandler(number: i16) {
     match u16::try_from(number) {
+        Ok(URGENT) => executor::on_urgent_interrupt(),
         Ok(time::FREE_RUNNING_INTERRUPT) => time::on_free_running_interrupt(),
         Ok(time::ALARM_INTERRUPT) => time::on_alarm_interrupt(),
         Ok(ethernet::INTERRUPT) => ethernet::on_interrupt(),
-        // The watchdog's first bite is the non-maskable interrupt; anything else is not ours either. The second bite resets.
-        _ => loop {
-            cortex_m::asm::nop();
-        },
+        _ => {
+            log::error!("exception {number}: the watchdog bites, or a fault");
+            loop {
+                cortex_m::asm::nop();
+            }
+        }
     }
 }

@@ -1,18 +1,157 @@
+//! The receiver on QEMU's `mps2-an505`, an Arm Cortex-M33 with Ethernet: the board that tests boot. The receiver, the codec, MQTT, TLS and the network
+//! are those of a board one can buy; the DAC is a file.
+//!
+//! Run in a folder of its own, since it writes its files into QEMU's working directory:
+//!
+//! ```text
+//! qemu-system-arm -M mps2-an505 -nographic -monitor none -serial null -semihosting-config enable=on,target=native
+//!   -nic user,model=lan9118,mac=52:54:00:00:00:01 -device loader,file=ENROLMENT,addr=0x103F0000,force-raw=on -kernel IMAGE
+//! ```
+//!
+//! The host's loopback is 10.0.2.2. `ENROLMENT` is what [`loa_receiver::Enrolment::encode`] writes. What it plays: [`sound`]. What
+//! it says, on standard error: what changes. It exits with 2 if it is not enrolled, with 101 if it panics; reboots reset the machine.
 #![no_std]
 #![no_main]
-mod ethernet; mod executor; mod interrupts; mod register; mod semihosting; mod time;
-use embassy_net::{Runner, StackResources, Config};
+#![deny(unsafe_code)]
+
+mod board;
+mod ethernet;
+mod executor;
+mod flash;
+mod interrupts;
+mod journal;
+#[cfg(feature = "measure")]
+mod measure;
+mod pins;
+mod random;
+mod register;
+mod semihosting;
+mod sound;
+mod time;
+mod watchdog;
+
+use board::Qemu;
+use embassy_executor::Spawner;
+use embassy_net::{Config, DhcpConfig, Runner, Stack, StackResources};
+use embassy_time::{Duration, Ticker};
+use ethernet::Ethernet;
+use loa_board_shell::{Account, SOCKETS, Wires};
+use loa_opus::OpusDecoder;
+use loa_receiver::{Build, Receiver};
+use random::HostRandom;
+use semihosting::exit;
 use static_cell::StaticCell;
-#[panic_handler] fn panic(i: &core::panic::PanicInfo) -> ! { cortex_m_semihosting::hprintln!("{}", i); cortex_m_semihosting::debug::exit(cortex_m_semihosting::debug::EXIT_FAILURE); loop{} }
-#[embassy_executor::task] async fn net(mut r: Runner<'static, ethernet::Ethernet>) -> ! { r.run().await }
-#[embassy_executor::task] async fn tick() -> ! { loop { embassy_time::Timer::after_millis(5).await } }
-#[embassy_executor::task] async fn app(s: embassy_net::Stack<'static>) -> ! { s.wait_config_up().await; cortex_m_semihosting::hprintln!("up {:?}", s.config_v4()); loop { let e = loa_board_shell::bringup(s).await; cortex_m_semihosting::hprintln!("{:?}", e); embassy_time::Timer::after_millis(500).await; } }
-#[cortex_m_rt::entry] fn main() -> ! {
+
+/// Exit codes of QEMU.
+const NOT_ENROLLED: u32 = 2;
+const PANICKED: u32 = 101;
+
+const BUILD: Build = Build {
+    firmware: env!("CARGO_PKG_VERSION"),
+    board: "qemu-an505",
+};
+
+#[cfg(not(feature = "measure"))]
+type Opus = OpusDecoder;
+#[cfg(feature = "measure")]
+type Opus = measure::Measured<OpusDecoder>;
+
+static WIRES: Wires = Wires::new();
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
     time::start();
-    let e = ethernet::Ethernet::start().expect("no lan");
-    cortex_m_semihosting::hprintln!("{:x?}", e.address());
-    interrupts::enable();
-    static RES: StaticCell<StackResources<8>> = StaticCell::new();
-    let (stack, runner) = embassy_net::new(e, Config::dhcpv4(Default::default()), RES.init(StackResources::new()), 1234);
-    executor::run(|sp| { sp.spawn(net(runner).unwrap()); sp.spawn(tick().unwrap()); sp.spawn(app(stack).unwrap()); })
+    journal::start();
+    #[cfg(feature = "measure")]
+    measure::calibrate();
+    let enrolment = match flash::enrolment() {
+        Ok(Some(enrolment)) => enrolment,
+        Ok(None) => {
+            log::error!(
+                "not enrolled: nothing at {:#x} (-device loader,file=…,force-raw=on)",
+                flash::PARTITION
+            );
+            exit(NOT_ENROLLED)
+        }
+        Err(error) => {
+            log::error!("the enrolment is damaged: {error}");
+            exit(NOT_ENROLLED)
+        }
+    };
+    let ethernet = Ethernet::start().expect("a LAN9118 is there: -nic user,model=lan9118");
+    let mut random = HostRandom::open().expect("the host has random numbers in /dev/urandom");
+
+    static RECEIVER: StaticCell<Receiver<Opus>> = StaticCell::new();
+    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, Opus::default()));
+    static ACCOUNT: StaticCell<Account> = StaticCell::new();
+    let account = ACCOUNT.init(Account::of(&receiver.session()).expect("a session fits an account"));
+
+    let mut dhcp = DhcpConfig::default();
+    dhcp.hostname = account_name(account);
+    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    let (stack, runner) = embassy_net::new(
+        ethernet,
+        Config::dhcpv4(dhcp),
+        RESOURCES.init(StackResources::new()),
+        random.seed(),
+    );
+
+    let board = Qemu::new();
+    log::info!("receiver {} boots", account.name());
+    executor::run(
+        |urgent: Spawner| {
+            urgent.spawn(network(runner).expect("spawned once"));
+            urgent.spawn(attend(stack, receiver, board, account).expect("spawned once"));
+        },
+        |patient: Spawner| {
+            patient.spawn(converse(account, random).expect("spawned once"));
+            patient.spawn(tick().expect("spawned once"));
+        },
+    )
+}
+
+fn account_name(account: &Account) -> Option<heapless::String<32>> {
+    heapless::String::try_from(account.name()).ok()
+}
+
+/// A task of its own: sockets wake it whenever they are asked for anything.
+#[embassy_executor::task]
+async fn network(mut runner: Runner<'static, Ethernet>) -> ! {
+    runner.run().await
+}
+
+#[embassy_executor::task]
+async fn attend(
+    stack: Stack<'static>,
+    receiver: &'static mut Receiver<Opus>,
+    mut board: Qemu,
+    account: &'static Account,
+) -> ! {
+    loa_board_shell::attend(stack, receiver, &mut board, account, &WIRES).await
+}
+
+#[embassy_executor::task]
+async fn converse(account: &'static Account, mut random: HostRandom) -> ! {
+    loa_board_shell::converse(account, &WIRES, &mut random).await
+}
+
+/// Keeps QEMU awake: while its guest sleeps, its user-mode network looks at new TCP connections only once a second.
+#[embassy_executor::task]
+async fn tick() -> ! {
+    let mut ticker = Ticker::every(Duration::from_millis(5));
+    loop {
+        ticker.next().await;
+    }
+}
+
+#[cortex_m_rt::exception]
+unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
+    log::error!("hard fault: {frame:?}");
+    exit(PANICKED)
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    log::error!("{info}");
+    exit(PANICKED)
 }

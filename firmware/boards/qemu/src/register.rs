@@ -1,4 +1,5 @@
 //! One memory-mapped register. Every other access to hardware in this image goes through here.
+#![expect(unsafe_code, reason = "device registers are memory")]
 
 /// A 32-bit register at a fixed address.
 #[derive(Clone, Copy)]

@@ -1,6 +1,8 @@
 //! Files on the host by Arm semihosting: where this board has no flash and no DAC of its own. Only this board has it; a call
 //! stops the machine until the host is done.
 
+#![expect(unsafe_code, reason = "calls of the host, by addresses")]
+
 use cortex_m_semihosting::{nr, syscall};
 
 /// How a file is opened: the modes of `fopen`, in semihosting's numbers.
@@ -9,6 +11,7 @@ pub(crate) enum Mode {
     /// `rb`
     Read = 1,
     /// `wb`
+    #[cfg(feature = "measure")]
     Write = 5,
     /// `ab`
     Append = 9,
@@ -33,6 +36,13 @@ impl File {
         unsafe { syscall(nr::WRITE, &arguments) == 0 }
     }
 
+    /// Writes samples, 16 bits little-endian each.
+    pub(crate) fn write_samples(&mut self, samples: &[i16]) -> bool {
+        let arguments = [self.0, samples.as_ptr() as usize, size_of_val(samples)];
+        // SAFETY: as above; this machine is little-endian.
+        unsafe { syscall(nr::WRITE, &arguments) == 0 }
+    }
+
     /// Reads up to `bytes.len()` bytes and returns how many.
     pub(crate) fn read(&mut self, bytes: &mut [u8]) -> usize {
         let arguments = [self.0, bytes.as_mut_ptr() as usize, bytes.len()];
@@ -49,8 +59,12 @@ impl Drop for File {
     }
 }
 
-/// Seconds since 1970 by the host's clock (SYS_TIME).
-pub(crate) fn host_seconds() -> u32 {
-    // SAFETY: SYS_TIME takes nothing.
-    unsafe { cortex_m_semihosting::syscall1(nr::TIME, 0) as u32 }
+/// Ends QEMU with this exit code (SYS_EXIT_EXTENDED).
+pub(crate) fn exit(code: u32) -> ! {
+    const EXIT_EXTENDED: usize = 0x20;
+    const APPLICATION_EXIT: usize = 0x2_0026;
+    loop {
+        // SAFETY: takes two words, and does not come back.
+        unsafe { syscall(EXIT_EXTENDED, &[APPLICATION_EXIT, code as usize]) };
+    }
 }

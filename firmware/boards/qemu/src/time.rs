@@ -1,5 +1,6 @@
 //! Time for embassy: two CMSDK timers of the mps2-an505, at its 20 MHz system clock. Timer 0 runs freely and is extended to
 //! 64 bits in software, timer 1 is the alarm.
+#![expect(unsafe_code, reason = "registers")]
 
 use crate::register::Register;
 use core::cell::{Cell, RefCell};
@@ -78,7 +79,11 @@ impl Clock {
             // The timer counts down: what it counted so far is the complement. The low half going back is a wrap.
             let counted = u64::from(!self.free.value.read());
             let high = last & !u64::from(u32::MAX);
-            let ticks = if counted < last & u64::from(u32::MAX) { high + (1 << 32) + counted } else { high + counted };
+            let ticks = if counted < last & u64::from(u32::MAX) {
+                high + (1 << 32) + counted
+            } else {
+                high + counted
+            };
             self.ticks.borrow(section).set(ticks);
             ticks
         })
@@ -93,7 +98,9 @@ impl Clock {
             return;
         }
         let ticks = next.saturating_sub(now).saturating_mul(TICKS_PER_MICROSECOND);
-        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX).max(TICKS_PER_MICROSECOND as u32);
+        let ticks = u32::try_from(ticks)
+            .unwrap_or(u32::MAX)
+            .max(TICKS_PER_MICROSECOND as u32);
         self.alarm.reload.write(ticks);
         self.alarm.value.write(ticks);
         self.alarm.control.write(RUN | INTERRUPT);

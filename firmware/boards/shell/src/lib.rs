@@ -1,13 +1,36 @@
+//! What every board does around the receiver's state machine: it speaks to the network and to [`loa_receiver::Receiver`],
+//! and knows nothing of what they tell each other.
+//!
+//! Here: TCP, TLS and MQTT with reconnecting, the media socket, names and addresses, time, the watchdog's food. Not here: what messages
+//! mean (`loa-receiver`, `loa-protocol`), and hardware, which a board brings as a [`Board`], a network stack and random numbers.
+//!
+//! Two futures that run for ever, so that a board can give them two priorities:
+//!
+//! ```text
+//!  attend: the receiver, its datagrams, its sound, the bytes of the TCP connection   a few ms at a time, urgent
+//!     ║  Wires: messages both ways, bytes both ways
+//!  converse: TLS and MQTT                                     a TLS handshake computes for half a second: may wait
+//! ```
+//!
+//! Whatever runs full between them is handled: see [`Wires`].
 #![no_std]
-pub mod mqtt; pub mod outbox; pub mod transport;
-pub const MAXM: usize = 768;
-use embassy_net::{Stack, tcp::TcpSocket, IpEndpoint, Ipv4Address};
-pub async fn bringup(stack: Stack<'static>) -> mqtt::Ended {
-    let mut rx = [0;4096]; let mut tx=[0;4096];
-    let mut s = TcpSocket::new(stack,&mut rx,&mut tx);
-    if s.connect(IpEndpoint::new(Ipv4Address::new(10,0,2,2).into(), 21883)).await.is_err() { return mqtt::Ended::Broken }
-    let cell = core::cell::RefCell::new(s);
-    let ob = outbox::Outbox::new();
-    let cr = mqtt::Credentials{name:"abc",password:b"x",will:("loa/w",b"gone")};
-    mqtt::session(transport::Shared(&cell), &cr, &ob, || { let _ = ob.try_send(outbox::Message::subscribe("loa/t").unwrap()); let _ = ob.try_send(outbox::Message::publish("loa/s", b"up", true, true).unwrap()); }, |_t,p| { let _ = ob.try_send(outbox::Message::publish("loa/echo", p, false,false).unwrap()); }).await
-}
+#![deny(unsafe_code)]
+
+mod address;
+mod attend;
+mod backoff;
+mod board;
+mod converse;
+mod line;
+mod mqtt;
+mod outbox;
+mod transport;
+mod wires;
+
+pub use attend::attend;
+pub use board::{Account, Board, Work};
+pub use converse::converse;
+pub use wires::Wires;
+
+/// How many sockets a board's network stack must have room for: DHCP, DNS, media, MQTT, and one that is just closing.
+pub const SOCKETS: usize = 5;

@@ -1,28 +1,26 @@
 //! Messages on their way from the receiver's state machine to the MQTT session.
 
-use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
 use heapless::{String, Vec};
-
-/// Longest topic and payload that a receiver sends, in bytes.
-const TOPIC: usize = 96;
-const PAYLOAD: usize = 768;
+use loa_protocol::MAX_MESSAGE;
+use loa_protocol::topic::MAX_TOPIC;
 
 /// What may wait: everything that a receiver says at once when it comes online (its subscriptions down the path of areas, its
-/// state), and a report.
-pub(crate) type Outbox = Channel<NoopRawMutex, Message, 16>;
+/// state), and reports.
+pub(crate) type Outbox = Channel<CriticalSectionRawMutex, Message, 24>;
 
 /// One thing for the MQTT session to do.
 pub(crate) enum Message {
     /// Ask for a topic.
     Subscribe {
         /// The topic, without wildcards.
-        topic: String<TOPIC>,
+        topic: String<MAX_TOPIC>,
     },
     /// Publish a message.
     Publish {
-        topic: String<TOPIC>,
-        payload: Vec<u8, PAYLOAD>,
+        topic: String<MAX_TOPIC>,
+        payload: Vec<u8, MAX_MESSAGE>,
         /// QoS 1 instead of 0.
         at_least_once: bool,
         retain: bool,
@@ -30,20 +28,17 @@ pub(crate) enum Message {
 }
 
 impl Message {
-    /// `None` if the topic is longer than any of the protocol's.
-    pub(crate) fn subscribe(topic: &str) -> Option<Self> {
-        Some(Self::Subscribe { topic: String::try_from(topic).ok()? })
-    }
-
-    /// `None` if topic or payload are longer than any of the protocol's.
-    pub(crate) fn publish(topic: &str, payload: &[u8], at_least_once: bool, retain: bool) -> Option<Self> {
-        let topic = String::try_from(topic).ok()?;
-        Some(Self::Publish { topic, payload: Vec::from_slice(payload).ok()?, at_least_once, retain })
-    }
-
     pub(crate) fn topic(&self) -> &str {
         match self {
             Self::Subscribe { topic } | Self::Publish { topic, .. } => topic,
+        }
+    }
+
+    /// Whether it must not get lost.
+    pub(crate) fn matters(&self) -> bool {
+        match self {
+            Self::Subscribe { .. } => true,
+            Self::Publish { at_least_once, .. } => *at_least_once,
         }
     }
 }

@@ -1,13 +1,10 @@
-//! The byte stream below MQTT: TCP, or TLS 1.3 over it with the server checked against the enrolled CA certificate.
+//! TLS 1.3 between the line and MQTT, the server checked against the enrolled CA certificate.
 //!
 //! embedded-tls' reading must not be cancelled half way through a record, and the MQTT loop cancels reads all the time (it
 //! waits for several things at once). So one future, [`Tunnel::pump`], reads for as long as the connection lives and puts the plain bytes
 //! into a pipe, from which reading can be cancelled.
 
-use core::cell::RefCell;
-use core::future::poll_fn;
-use core::pin::pin;
-use embassy_net::tcp::{self, TcpSocket};
+use crate::line::Wire;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pipe::Pipe;
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
@@ -34,33 +31,10 @@ pub(crate) struct Records {
 
 impl Records {
     pub(crate) const fn new() -> Self {
-        Self { input: [0; RECORD_IN], output: [0; RECORD_OUT] }
-    }
-}
-
-/// A TCP socket with two handles on it, one that reads and one that writes. No borrow lives across an await.
-#[derive(Clone)]
-pub(crate) struct Shared<'s, 'a>(pub(crate) &'s RefCell<TcpSocket<'a>>);
-
-impl ErrorType for Shared<'_, '_> {
-    type Error = tcp::Error;
-}
-
-impl Read for Shared<'_, '_> {
-    async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, tcp::Error> {
-        // A TCP read keeps nothing between polls: it may begin anew with each.
-        poll_fn(|context| pin!(self.0.borrow_mut().read(bytes)).poll(context)).await
-    }
-}
-
-impl Write for Shared<'_, '_> {
-    async fn write(&mut self, bytes: &[u8]) -> Result<usize, tcp::Error> {
-        poll_fn(|context| pin!(self.0.borrow_mut().write(bytes)).poll(context)).await
-    }
-
-    async fn flush(&mut self) -> Result<(), tcp::Error> {
-        // Sending is what the network task does anyway; awaiting the peer's acknowledgement would only cost a round trip.
-        Ok(())
+        Self {
+            input: [0; RECORD_IN],
+            output: [0; RECORD_OUT],
+        }
     }
 }
 
@@ -84,27 +58,31 @@ impl<R: CryptoRngCore> CryptoProvider for Provider<'_, R> {
 }
 
 /// An open TLS connection.
-pub(crate) struct Secured<'s, 'a>(TlsConnection<'s, Shared<'s, 'a>, Aes128GcmSha256>);
+pub(crate) struct Secured<'s>(TlsConnection<'s, Wire<'s>, Aes128GcmSha256>);
 
-impl<'s, 'a> Secured<'s, 'a> {
-    /// Shakes hands; the server must prove to be `name` to the CA certificate `ca` (DER). The expiry of certificates is not checked:
-    /// the receiver learns the time only from this server.
+impl<'s> Secured<'s> {
+    /// Shakes hands; the server must prove to be `name` (at most 64 bytes) to the CA certificate `ca` (DER): P-256 throughout. The
+    /// expiry of certificates is not checked: the receiver learns the time only from this server. Nor is whether a certificate
+    /// in between may sign others: the authority must be one that signs servers' certificates only.
     pub(crate) async fn open<R: CryptoRngCore>(
-        socket: Shared<'s, 'a>,
+        wire: Wire<'s>,
         records: &'s mut Records,
         ca: &[u8],
         name: &str,
         random: &mut R,
     ) -> Result<Self, TlsError> {
-        let mut connection = TlsConnection::new(socket, &mut records.input, &mut records.output);
+        let mut connection = TlsConnection::new(wire, &mut records.input, &mut records.output);
         let config = TlsConfig::new().with_server_name(name);
-        let provider = Provider { random, verifier: CertVerifier::new(Certificate::X509(ca)) };
+        let provider = Provider {
+            random,
+            verifier: CertVerifier::new(Certificate::X509(ca)),
+        };
         connection.open(TlsContext::new(&config, provider)).await?;
         Ok(Self(connection))
     }
 
     /// Its two ends: what reads from the network, and what the MQTT client uses.
-    pub(crate) fn split<'t>(&'t mut self, plain: &'t Plain) -> (Tunnel<'t, 's, 'a>, Stream<'t, 's, 'a>) {
+    pub(crate) fn split<'t>(&'t mut self, plain: &'t Plain) -> (Tunnel<'t, 's>, Stream<'t, 's>) {
         let (reader, writer) = self.0.split();
         (Tunnel { reader, plain }, Stream { writer, plain })
     }
@@ -114,12 +92,12 @@ impl<'s, 'a> Secured<'s, 'a> {
 pub(crate) type Plain = Pipe<NoopRawMutex, PIPE>;
 
 /// Reads and decrypts.
-pub(crate) struct Tunnel<'t, 's, 'a> {
-    reader: TlsReader<'t, Shared<'s, 'a>, Aes128GcmSha256>,
+pub(crate) struct Tunnel<'t, 's> {
+    reader: TlsReader<'t, Wire<'s>, Aes128GcmSha256>,
     plain: &'t Plain,
 }
 
-impl<'t, 's: 't, 'a: 't> Tunnel<'t, 's, 'a> {
+impl<'t, 's: 't> Tunnel<'t, 's> {
     /// Reads for as long as the connection lives; returns why it ended.
     pub(crate) async fn pump(mut self) -> TlsError {
         let mut chunk = [0; 512];
@@ -134,22 +112,22 @@ impl<'t, 's: 't, 'a: 't> Tunnel<'t, 's, 'a> {
 }
 
 /// What the MQTT client sees of a TLS connection.
-pub(crate) struct Stream<'t, 's, 'a> {
-    writer: TlsWriter<'t, Shared<'s, 'a>, Aes128GcmSha256>,
+pub(crate) struct Stream<'t, 's> {
+    writer: TlsWriter<'t, Wire<'s>, Aes128GcmSha256>,
     plain: &'t Plain,
 }
 
-impl ErrorType for Stream<'_, '_, '_> {
+impl ErrorType for Stream<'_, '_> {
     type Error = ErrorKind;
 }
 
-impl Read for Stream<'_, '_, '_> {
+impl Read for Stream<'_, '_> {
     async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, ErrorKind> {
         Ok(self.plain.read(bytes).await)
     }
 }
 
-impl<'t, 's: 't, 'a: 't> Write for Stream<'t, 's, 'a> {
+impl<'t, 's: 't> Write for Stream<'t, 's> {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
         self.writer.write(bytes).await.map_err(|_| ErrorKind::Other)
     }

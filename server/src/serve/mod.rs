@@ -1,6 +1,9 @@
 //! One server, put together. Here: the order in which its parts start and end. Each part is a task that runs until the one
 //! shutdown signal; what was accepted is durable at any instant, so that being killed differs from ending only in haste.
 
+mod line;
+mod measures;
+
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
@@ -12,11 +15,17 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::broker::{self, tls};
 use crate::config::Config;
 use crate::data::{self, DataFolder};
 use crate::http::{self, App, Parts};
 use crate::store::{self, Store};
-use crate::{clock, enrol};
+use crate::{clock, enrol, playout};
+
+pub(crate) use line::authority;
+
+use line::Line;
+use measures::Measures;
 
 /// Requests under way at the end may take this long.
 const GRACE: Duration = Duration::from_secs(5);
@@ -40,6 +49,20 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The embedded MQTT broker cannot listen.
+    #[error(transparent)]
+    Broker(#[from] broker::BindError),
+    /// The certificates for MQTT cannot be had.
+    #[error("MQTT certificates: {0}")]
+    Certificates(#[from] tls::Error),
+    /// What to trust on the way to the outside broker cannot be read.
+    #[error("mqtt.ca = {file}: {source}")]
+    Trust {
+        /// The file.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
     /// A port cannot be had.
     #[error("{key} = {address}: {source}")]
     Listen {
@@ -56,6 +79,10 @@ pub enum ServeError {
 pub struct Running {
     /// Where HTTP is served.
     pub http: SocketAddr,
+    /// Where the media socket is bound.
+    pub media: SocketAddr,
+    /// The port of the MQTT broker that receivers are told.
+    pub mqtt_port: u16,
     /// The link that makes the first administrator, as long as there is no user.
     pub setup: Option<String>,
     task: JoinHandle<()>,
@@ -95,34 +122,78 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
     store.forget_presence().await?;
     sweep_files(&data, &store).await?;
 
-    let listen = |source| ServeError::Listen {
-        key: "http.listen",
-        address: config.http_listen,
-        source,
+    let Line {
+        broker,
+        embedded,
+        port: mqtt_port,
+    } = line::open(&config, &data, clock::now())?;
+    let (embedded, credentials) = embedded.unzip();
+    let ground = playout::Ground {
+        broker,
+        credentials: credentials.clone(),
+        listen: config.media_listen,
+        bindings: data.bindings(),
+        key: key.clone(),
+        latency: config.media_latency,
+        clock: clock::now,
     };
-    let listener = TcpListener::bind(config.http_listen).await.map_err(listen)?;
-    let http = listener.local_addr().map_err(listen)?;
+    let listen = |key, address| move |source| ServeError::Listen { key, address, source };
+    let prepared = playout::prepare(ground, store.clone());
+    let (air, program) = prepared.map_err(listen("media.listen", config.media_listen))?;
+    let listener = TcpListener::bind(config.http_listen)
+        .await
+        .map_err(listen("http.listen", config.http_listen))?;
+    let http = listener
+        .local_addr()
+        .map_err(listen("http.listen", config.http_listen))?;
     let setup = offer_setup(&store, &config, http, clock::now()).await?;
-    let place = enrol::place(&config, key.verifying_key(), enrol::Ports::of(&config), None);
+
+    let known = enrol::Known {
+        server_key: key.verifying_key(),
+        mqtt_port,
+        media_port: air.media.port(),
+        mqtt_ca: authority(&config, &data)?,
+    };
+    let measures = Measures {
+        transmitted: air.transmitted,
+        refused: air.refused,
+        broker: credentials,
+    };
+    let (media, notifier) = (air.media, air.notifier);
     let app = App::new(Parts {
         store: store.clone(),
         data,
         config: Arc::new(config),
         clock: clock::now,
-        tell: Box::new(|_| {}),
-        place,
-        measure: Box::new(|_| {}),
+        tell: Box::new(move |notice| notifier.tell(notice)),
+        known,
+        measure: Box::new(move |text| measures.write(text)),
         shutdown: shutdown.clone(),
     });
-    let task = tokio::spawn(run(app, store, listener, lock, shutdown));
-    Ok(Running { http, setup, task })
-}
-
-async fn run(app: App, store: Arc<Store>, listener: TcpListener, lock: File, shutdown: watch::Receiver<bool>) {
-    let web = serve_http(app.clone(), listener, shutdown);
-    tokio::join!(web, app.run());
-    store.close().await;
-    drop(lock);
+    let task = tokio::spawn(async move {
+        let broker = async {
+            if let Some(broker) = embedded {
+                broker.run(shutdown.clone()).await;
+            }
+        };
+        let air = async {
+            if let Err(error) = program.run(shutdown.clone()).await {
+                tracing::error!(%error, "the air has ended");
+            }
+        };
+        let web = serve_http(app.clone(), listener, shutdown.clone());
+        tokio::join!(broker, air, web, app.run());
+        store.close().await;
+        // Held until here: nobody else may start on the folder before all is written.
+        drop(lock);
+    });
+    Ok(Running {
+        http,
+        media,
+        mqtt_port,
+        setup,
+        task,
+    })
 }
 
 async fn serve_http(app: App, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {

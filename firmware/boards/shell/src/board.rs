@@ -1,0 +1,84 @@
+//! What a board gives to the shell, and what the shell needs to know of the receiver's session.
+
+use heapless::{String, Vec};
+use loa_protocol::enrolment::{MAX_CERTIFICATE, MAX_HOST};
+use loa_protocol::topic;
+use loa_receiver::{Micros, Session, Status};
+
+/// The hardware around a receiver. Nothing here may wait.
+pub trait Board {
+    /// Lets `pcm` (48 kHz, mono) sound, the first sample at `at`. Stretches come in order and do not overlap; between them is
+    /// silence.
+    fn play(&mut self, at: Micros, pcm: &[i16]);
+
+    /// Switches the amplifier on or off. Off until said otherwise.
+    fn amplifier(&mut self, on: bool);
+
+    /// Shows the technician how it is.
+    fn status(&mut self, status: Status);
+
+    /// Called at least every [`crate::Board::ALIVE`] as long as everything runs: feeds the watchdog, lets the LED blink.
+    fn alive(&mut self, now: Micros);
+
+    /// Starts afresh.
+    fn reboot(&mut self) -> !;
+
+    /// Work of this kind begins. Only a board that measures cares.
+    fn begins(&mut self, _work: Work) {}
+
+    /// The work that began last is done.
+    fn ends(&mut self, _work: Work) {}
+
+    /// At most so many microseconds lie between two calls of [`Board::alive`].
+    const ALIVE: u64 = 100_000;
+}
+
+/// What the receiver is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// A datagram that came in.
+    Datagram,
+    /// A message over MQTT.
+    Message,
+    /// What was due.
+    Timer,
+}
+
+/// Where and as whom to connect: a copy of [`Session`] that outlives it.
+#[derive(Debug)]
+pub struct Account {
+    pub(crate) host: String<MAX_HOST>,
+    pub(crate) port: u16,
+    pub(crate) ca: Option<Vec<u8, MAX_CERTIFICATE>>,
+    pub(crate) name: String<32>,
+    pub(crate) password: [u8; 64],
+    pub(crate) will: topic::Text,
+    pub(crate) media_host: String<MAX_HOST>,
+    pub(crate) media_port: u16,
+}
+
+impl Account {
+    /// The receiver's name to the broker, and on the local network.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The account of a receiver; `None` if a field is longer than an enrolment allows.
+    #[must_use]
+    pub fn of(session: &Session<'_>) -> Option<Self> {
+        Some(Self {
+            host: String::try_from(session.host).ok()?,
+            port: session.port,
+            ca: match session.ca {
+                Some(ca) => Some(Vec::from_slice(ca).ok()?),
+                None => None,
+            },
+            name: session.name.clone(),
+            password: session.password,
+            will: session.will.clone(),
+            media_host: String::try_from(session.media_host).ok()?,
+            media_port: session.media_port,
+        })
+    }
+}

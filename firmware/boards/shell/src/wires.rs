@@ -1,0 +1,85 @@
+//! What runs between the two halves of the shell.
+
+use crate::line::Line;
+use crate::outbox::{Message, Outbox};
+use core::sync::atomic::{AtomicU32, Ordering};
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use embassy_sync::channel::Channel;
+use embassy_sync::signal::Signal;
+use embassy_time::Instant;
+use heapless::{String, Vec};
+use loa_protocol::topic::MAX_TOPIC;
+
+/// Longest payload that is taken from MQTT: the longest packet without its header.
+pub(crate) const MAX_PAYLOAD: usize = crate::mqtt::MAX_PACKET as usize;
+/// Of the outbox's places, those kept for what must not get lost.
+const RESERVE: usize = 8;
+
+/// Carries messages and bytes between [`crate::attend`] and [`crate::converse`], which may run at different priorities.
+///
+/// What happens when something is full: towards the receiver, the sender waits, and with it the broker (TCP). From the receiver, which
+/// cannot wait, messages that may get lost (QoS 0) get lost while there is still room for others; when there is none for
+/// others either, the session is given up and begun anew: the receiver then says again what is still worth saying.
+pub struct Wires {
+    pub(crate) heard: Channel<CriticalSectionRawMutex, Heard, 2>,
+    pub(crate) outbox: Outbox,
+    /// The outbox had no room for something that must not get lost.
+    pub(crate) overrun: Signal<CriticalSectionRawMutex, ()>,
+    pub(crate) line: Line,
+    /// When [`crate::converse`] was last seen running, in milliseconds since boot.
+    conversed: AtomicU32,
+}
+
+/// What the MQTT session has to tell.
+pub(crate) enum Heard {
+    Up,
+    Down,
+    Message {
+        topic: String<MAX_TOPIC>,
+        payload: Vec<u8, MAX_PAYLOAD>,
+    },
+}
+
+impl Wires {
+    /// Wires that carry nothing yet: make them a `static`.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            heard: Channel::new(),
+            outbox: Channel::new(),
+            overrun: Signal::new(),
+            line: Line::new(),
+            conversed: AtomicU32::new(0),
+        }
+    }
+
+    /// Hands a message of the receiver to the session.
+    pub(crate) fn post(&self, message: Message) {
+        if !message.matters() && self.outbox.free_capacity() <= RESERVE {
+            return;
+        }
+        if self.outbox.try_send(message).is_err() {
+            self.overrun.signal(());
+        }
+    }
+
+    pub(crate) fn conversing(&self) {
+        self.conversed.store(milliseconds(), Ordering::Relaxed);
+    }
+
+    /// For how many milliseconds [`crate::converse`] has not run.
+    pub(crate) fn silence(&self) -> u32 {
+        milliseconds().wrapping_sub(self.conversed.load(Ordering::Relaxed))
+    }
+}
+
+impl Default for Wires {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Milliseconds since boot; wraps after 49 days.
+fn milliseconds() -> u32 {
+    Instant::now().as_millis() as u32
+}

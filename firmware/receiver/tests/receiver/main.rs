@@ -1,0 +1,8 @@
+//! What a receiver does, on a virtual clock, through its public face alone. A file for each side of it.
+
+mod authority;
+mod hello;
+mod limits;
+mod playing;
+mod robust;
+mod world;

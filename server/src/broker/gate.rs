@@ -1,0 +1,110 @@
+//! What each connection may do: the rules of `loa_protocol::topic`, asked by the broker for every login, message, last
+//! will and subscription. Each connection has a gate of its own, so that one whose place another has taken is known:
+//! its last will would say that a receiver is gone which has just come back.
+
+use std::future::{Future, ready};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+use loa_protocol::topic::{ROOT, Topic};
+use mqtt5::broker::auth::{AuthProvider, AuthResult};
+use mqtt5::packet::connect::ConnectPacket;
+use mqtt5::protocol::v5::reason_codes::ReasonCode;
+use tokio::sync::broadcast;
+
+use super::credentials::{Credentials, Seat, Who};
+
+/// One connection's gate.
+pub(super) struct Gate {
+    credentials: Arc<Credentials>,
+    seat: Arc<Seat>,
+    who: OnceLock<Who>,
+}
+
+impl Gate {
+    /// `kick` ends the connection.
+    pub(super) fn new(credentials: Arc<Credentials>, kick: broadcast::Sender<()>) -> Self {
+        Self {
+            credentials,
+            seat: Arc::new(Seat::new(kick)),
+            who: OnceLock::new(),
+        }
+    }
+
+    /// The connection has ended.
+    pub(super) fn leave(&self) {
+        if let Some(Who::Receiver(id)) = self.who.get() {
+            self.credentials.stand_up(*id, &self.seat);
+        }
+    }
+
+    /// Waits until another connection has its place.
+    pub(super) async fn until_lost(&self) {
+        self.seat.until_lost().await;
+    }
+
+    fn log_in(&self, connect: &ConnectPacket) -> AuthResult {
+        let user = connect.username.as_deref().unwrap_or_default();
+        let password = connect.password.as_deref().unwrap_or_default();
+        let Some(who) = self.credentials.login(&connect.client_id, user, password) else {
+            self.credentials.counters().logins.add(1);
+            return AuthResult::fail(ReasonCode::BadUsernameOrPassword);
+        };
+        if self.who.set(who).is_err() {
+            return AuthResult::fail(ReasonCode::ProtocolError);
+        }
+        if let Who::Receiver(id) = who {
+            self.credentials.sit(id, &self.seat);
+        }
+        AuthResult::success_with_user(user)
+    }
+
+    fn may_write(&self, topic: &str) -> bool {
+        !self.seat.lost()
+            && match self.who.get() {
+                Some(Who::Server) => below_root(topic),
+                Some(Who::Receiver(id)) => Topic::parse(topic).is_some_and(|topic| topic.may_write(*id)),
+                None => false,
+            }
+    }
+
+    fn may_read(&self, filter: &str) -> bool {
+        !self.seat.lost()
+            && match self.who.get() {
+                Some(Who::Server) => below_root(filter),
+                // No filter with wildcards is a topic.
+                Some(Who::Receiver(id)) => Topic::parse(filter).is_some_and(|topic| topic.may_read(*id)),
+                None => false,
+            }
+    }
+
+    fn count(&self, allowed: bool) -> bool {
+        self.credentials.counters().topics.add(u64::from(!allowed));
+        allowed
+    }
+}
+
+fn below_root(topic: &str) -> bool {
+    topic.strip_prefix(ROOT).is_some_and(|rest| rest.starts_with('/'))
+}
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl AuthProvider for Gate {
+    fn authenticate<'a>(
+        &'a self,
+        connect: &'a ConnectPacket,
+        _from: SocketAddr,
+    ) -> Answer<'a, mqtt5::error::Result<AuthResult>> {
+        Box::pin(ready(Ok(self.log_in(connect))))
+    }
+
+    fn authorize_publish<'a>(&'a self, _client: &str, _user: Option<&'a str>, topic: &'a str) -> Answer<'a, bool> {
+        Box::pin(ready(self.count(self.may_write(topic))))
+    }
+
+    fn authorize_subscribe<'a>(&'a self, _client: &str, _user: Option<&'a str>, filter: &'a str) -> Answer<'a, bool> {
+        Box::pin(ready(self.count(self.may_read(filter))))
+    }
+}

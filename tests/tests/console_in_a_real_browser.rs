@@ -1,0 +1,41 @@
+//! The console in a real Chromium against a real server and receivers that play: `web-console/e2e`, one file for each story.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use loa_tests::{Plan, Server, Settings, Village, repository, speech};
+
+const RUNNING: usize = 3;
+const SILENT: usize = 1;
+
+#[test]
+fn the_stories_of_the_console() -> Result<()> {
+    let village = Village::start(Plan {
+        simulated: RUNNING,
+        ..Plan::default()
+    })?;
+    for number in 0..SILENT {
+        village
+            .api
+            .enrol(&format!("Cụm loa chưa bật {number}"), &village.area, "127.0.0.1")?;
+    }
+    let (wav, mp3) = (village.folder().join("long.wav"), village.folder().join("long.mp3"));
+    speech::speak(&[speech::ANNOUNCEMENT; 3].join(" "), &wav)?;
+    speech::to_mp3(&wav, &mp3)?;
+    // Another one that nobody has set up yet.
+    let (_fresh, setup) = Server::fresh(&village.folder().join("fresh"), &Settings::default())?;
+    let (user, password) = village.server.administrator();
+    let status = Command::new("npx")
+        .args(["playwright", "test"])
+        .current_dir(repository().join("web-console"))
+        .env("LOA_E2E_URL", village.server.base())
+        .env("LOA_E2E_USER", user)
+        .env("LOA_E2E_PASSWORD", password)
+        .env("LOA_E2E_ONLINE", RUNNING.to_string())
+        .env("LOA_E2E_SILENT", SILENT.to_string())
+        .env("LOA_E2E_MP3", &mp3)
+        .env("LOA_E2E_SETUP", setup)
+        .status()?;
+    ensure!(status.success(), "npx playwright test: {status}");
+    Ok(())
+}
