@@ -65,6 +65,17 @@ test('the keyboard alone is enough to broadcast and to stop, and the bar hides n
   await expect(page.locator(`article[data-broadcast="${title}"]`)).toHaveAttribute('data-state', 'stopped');
 });
 
+test('the first visit costs a slow line at most 150 kB', async ({ page }) => {
+  await signIn(page);
+  const files = await page.evaluate(() => {
+    const entries = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')] as PerformanceResourceTiming[];
+    return entries.filter(({ name }) => !name.includes('/api/')).map(({ name, transferSize }) => ({ name: new URL(name).pathname, transferSize }));
+  });
+  const bytes = files.reduce((sum, { transferSize }) => sum + transferSize, 0);
+  expect(files.length, 'every file was counted').toBeGreaterThan(10);
+  expect(bytes, files.map(({ name, transferSize }) => `${transferSize} ${name}`).join('\n')).toBeLessThanOrEqual(150_000);
+});
+
 test('the bar stays in sight wherever one reads', async ({ page }) => {
   const title = 'Luôn trong tầm mắt';
   await page.setViewportSize({ width: 390, height: 844 });
