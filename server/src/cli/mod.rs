@@ -3,6 +3,7 @@
 
 mod area;
 mod receiver;
+mod simulate;
 mod user;
 
 use std::io::Write as _;
@@ -32,6 +33,10 @@ enum Command {
     /// Runs the server. Every setting can stand in the file, the environment or a flag; a flag weighs most.
     #[command(verbatim_doc_comment)]
     Serve(ConfigArgs),
+    /// Mô phỏng cụm thu phát thanh, cho tới khi được bảo dừng.
+    /// Simulates receivers: the real receiver software over real sockets, until told to end.
+    #[command(verbatim_doc_comment)]
+    Simulate(Box<loa_simulator::args::Args>),
     /// Người dùng trang điều khiển.
     /// People who use the console.
     #[command(verbatim_doc_comment, subcommand)]
@@ -60,6 +65,7 @@ impl Cli {
         runtime.block_on(async {
             match self.command {
                 Command::Serve(args) => serve(&args).await,
+                Command::Simulate(args) => simulate::run(&args).await,
                 Command::User(command) => command.run().await,
                 Command::Area(command) => command.run().await,
                 Command::Receiver(command) => command.run().await,
@@ -70,14 +76,7 @@ impl Cli {
 }
 
 async fn serve(args: &ConfigArgs) -> anyhow::Result<()> {
-    let filter = std::env::var("LOA_LOG").unwrap_or_else(|_| "info".into());
-    let filter = filter
-        .parse::<tracing_subscriber::EnvFilter>()
-        .context("LOA_LOG must be a filter such as `info`")?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    log()?;
     for name in unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
         tracing::warn!("{name} is set, but there is no such setting");
     }
@@ -93,15 +92,33 @@ async fn serve(args: &ConfigArgs) -> anyhow::Result<()> {
         say("There is no user yet. Open this link once, within 24 hours, to make the first administrator:\n")?;
         say(&format!("  {link}\n"))?;
     }
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
+    until_told_to_end().await?;
     tracing::info!("ending");
     end.send_replace(true);
     running.ended().await;
     Ok(())
+}
+
+/// Tells what happens on standard error, from the level in `LOA_LOG` on.
+fn log() -> anyhow::Result<()> {
+    let filter = std::env::var("LOA_LOG").unwrap_or_else(|_| "info".into());
+    let filter = filter
+        .parse::<tracing_subscriber::EnvFilter>()
+        .context("LOA_LOG must be a filter such as `info`")?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn until_told_to_end() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// Where the data is: the settings that commands beside a server need. All settings are taken, the usual ones are shown.
