@@ -44,5 +44,5 @@ test('the first administrator is made by the one-time link, which works once', a
   await page.getByRole('button', { name: vi.createAdministrator }).click();
   await expect(page.getByRole('alert')).not.toBeEmpty();
   await expect(page).toHaveURL(/\/setup/);
-  await looks(page, 'setup-refused', 'laptop');
+  await looks(page, 'setup-refused', 'phone');
 });
