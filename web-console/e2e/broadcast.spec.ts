@@ -1,10 +1,10 @@
 // The main job: an officer's MP3 is uploaded, approved, broadcast, and heard; the receivers themselves say so.
 import { expect, test } from '@playwright/test';
-import { approved, broadcast, bulletin, compose, everyReceiver, looks, onAirBar, openUpload, play, section, signIn, stopPlaying, vi } from './console';
+import { approved, broadcast, bulletin, compose, everyReceiver, looks, onAirBar, openUpload, play, section, signIn, stopPlaying, titled, vi } from './console';
 import { env } from './env';
 
 test('an MP3 is uploaded, heard, approved and broadcast to its end; every receiver accounts for it', async ({ page }, { project }) => {
-  const title = `Tiêm chủng mở rộng (${project.name})`;
+  const title = titled('Tiêm chủng mở rộng');
   await signIn(page);
   await approved(page, title);
 
@@ -38,8 +38,8 @@ test('an MP3 is uploaded, heard, approved and broadcast to its end; every receiv
   await expect(receivers.locator('tbody tr[data-state="offline"]')).toHaveCount(env.silent);
 });
 
-test('a broadcast is stopped, and the receivers fall silent', async ({ page }, { project }) => {
-  const title = `Dừng giữa chừng (${project.name})`;
+test('a broadcast is stopped, and the receivers fall silent', async ({ page }) => {
+  const title = titled('Dừng giữa chừng');
   await signIn(page);
   await approved(page, title);
   await play(page, title);
@@ -51,8 +51,8 @@ test('a broadcast is stopped, and the receivers fall silent', async ({ page }, {
   await expect(mine.locator('tr[data-outcome="stopped"]')).toHaveCount(env.online);
 });
 
-test('what is not approved cannot be chosen, and nothing is broadcast nowhere', async ({ page }, { project }) => {
-  const title = `Chưa ai duyệt (${project.name})`;
+test('what is not approved cannot be chosen, and nothing is broadcast nowhere', async ({ page }) => {
+  const title = titled('Chưa ai duyệt');
   await signIn(page);
   await openUpload(page);
   await page.getByLabel(vi.file).setInputFiles(env.mp3);
@@ -66,7 +66,7 @@ test('what is not approved cannot be chosen, and nothing is broadcast nowhere', 
 });
 
 test('an emergency is asked for twice, and changing the act takes the first back', async ({ page }, { project }) => {
-  const title = `Nước lũ về (${project.name})`;
+  const title = titled('Nước lũ về');
   await signIn(page);
   await openUpload(page);
   await page.getByLabel(vi.file).setInputFiles(env.mp3);

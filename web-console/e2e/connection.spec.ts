@@ -1,7 +1,7 @@
 // The console never pretends: when the server is not heard, it says so, and from when is what it still shows.
 import { expect, test } from '@playwright/test';
 import { sentence } from '../src/lib/words/errors';
-import { approved, compose, everyReceiver, looks, onAirBar, play, section, signIn, vi } from './console';
+import { approved, compose, everyReceiver, looks, onAirBar, play, section, signIn, titled, vi } from './console';
 import { env } from './env';
 import { Wire } from './wire';
 
@@ -18,7 +18,7 @@ test.afterEach(async () => {
 });
 
 test('a server that is gone is said to be, counts are not claimed, and it is all there again when it is back', async ({ page }) => {
-  const title = 'Mất kết nối giữa chừng';
+  const title = titled('Mất kết nối giữa chừng');
   await signIn(page, wire.url);
   await approved(page, title);
   await play(page, title);

@@ -1,6 +1,6 @@
 // Everybody reaches everything: the smallest screens, text at twice its size, a thumb, a keyboard.
 import { expect, test } from '@playwright/test';
-import { approved, everyReceiver, fits, onAirBar, section, signIn, vi } from './console';
+import { approved, everyReceiver, fits, onAirBar, section, signIn, titled, vi } from './console';
 import { env } from './env';
 
 /** WCAG 2.2's reflow: 320 pixels wide; and a laptop at 200 %, which has half the pixels. */
@@ -31,7 +31,7 @@ for (const { what, ...viewport } of screens)
   });
 
 test('the keyboard alone is enough to broadcast and to stop, and the bar hides nothing that has the focus', async ({ page }) => {
-  const title = 'Chỉ bằng bàn phím';
+  const title = titled('Chỉ bằng bàn phím');
   await signIn(page);
   await approved(page, title);
   const form = section(page, vi.composeTitle);
@@ -77,7 +77,7 @@ test('the first visit costs a slow line at most 150 kB', async ({ page }) => {
 });
 
 test('the bar stays in sight wherever one reads', async ({ page }) => {
-  const title = 'Luôn trong tầm mắt';
+  const title = titled('Luôn trong tầm mắt');
   await page.setViewportSize({ width: 390, height: 844 });
   await signIn(page);
   await approved(page, title);

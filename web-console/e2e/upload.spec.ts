@@ -1,6 +1,6 @@
 // What is no sound is refused, with the reason next to the form, and what was filled in is kept.
 import { expect, test } from '@playwright/test';
-import { bulletin, looks, openUpload, section, signIn, vi } from './console';
+import { bulletin, looks, openUpload, section, signIn, titled, vi } from './console';
 
 const text = { name: 'thong_bao.mp3', mimeType: 'audio/mpeg', buffer: Buffer.from('Đây là văn bản, không phải âm thanh.\n'.repeat(200)) };
 const empty = { name: 'rong.mp3', mimeType: 'audio/mpeg', buffer: Buffer.alloc(0) };
@@ -13,7 +13,7 @@ for (const { what, file } of [
     await signIn(page);
     await openUpload(page);
     await page.getByLabel(vi.file).setInputFiles(file);
-    const title = `Không phải âm thanh ${project.name}`;
+    const title = titled('Không phải âm thanh');
     await expect(page.getByLabel(vi.title)).not.toHaveValue(''); // proposed from the file's name
     await page.getByLabel(vi.title).fill(title);
     await page.getByRole('button', { name: vi.upload, exact: true }).click();

@@ -74,4 +74,7 @@ export function clock(milliseconds: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
+/** A length rounded to the second, as `length` says it: what was played of it is not, or it would seem whole too early. */
+export const whole = (milliseconds: number) => clock(Math.round(milliseconds / 1000) * 1000);
+
 export const locale = new Locale();

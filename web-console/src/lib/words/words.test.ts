@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { en } from './en';
 import { sentence } from './errors';
-import { clock } from './locale.svelte';
+import { clock, whole } from './locale.svelte';
 import { vi } from './vi';
 
 type Tree = { [key: string]: unknown };
@@ -46,4 +46,9 @@ describe('an error', () => {
 
 it('a clock shows hours only when there are any', () => {
   expect([0, 59_999, 60_000, 3_723_000].map(clock)).toEqual(['0:00', '0:59', '1:00', '1:02:03']);
+});
+
+it('a length rounds, what has passed of it does not', () => {
+  expect(whole(46_680)).toBe('0:47');
+  expect(clock(46_680)).toBe('0:46');
 });
