@@ -376,7 +376,7 @@ async fn users_and_the_first_of_them(url: &str) {
             "{wrong}"
         );
     }
-    assert_eq!(store.users().await.unwrap(), [user.clone()]);
+    assert_eq!(store.users().await.unwrap(), std::slice::from_ref(&user));
     assert_eq!(
         store.user_and_password("lan").await.unwrap(),
         Some((user, "$hash of lan".into()))
