@@ -1,6 +1,8 @@
 //! A whole receiver in virtual time: the real core and the firmware's decoder play a real programme, sample for sample, and its
 //! receipts say exactly what the network did.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use loa_protocol::UnixMicros;

@@ -1,5 +1,5 @@
 //! The keys of all golden vectors. They are public: nothing but tests may use them.
-#![expect(unreachable_pub, reason = "the fuzz targets use it from another crate")]
+#![allow(unreachable_pub, reason = "the fuzz targets use it from another crate")]
 
 use loa_protocol::key::Secret;
 use loa_protocol::{SigningKey, StreamId};

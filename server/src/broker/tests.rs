@@ -509,3 +509,30 @@ async fn it_says_where_it_cannot_listen_and_leaves_nothing_behind() {
     // The port is free again, and whoever had it before is no obstacle.
     assert!(Broker::bind(listen, Arc::default()).is_ok());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_cannot_subscribe_without_end() {
+    let house = House::start(None);
+    let areas: Vec<_> = (0..=64)
+        .map(|n| Topic::Area(loa_protocol::AreaId([n; 16])).text().to_string())
+        .collect();
+    let mut tool = house.tool("mosquitto_sub", "5", &receiver(A));
+    tool.args(["-d", "-E"]);
+    for area in &areas {
+        tool.args(["-t", area]);
+    }
+    let answer = tokio::time::timeout(PATIENCE, tool.output()).await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let granted = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Subscribed (mid: 1): "))
+        .unwrap();
+    let granted: Vec<_> = granted.split(", ").collect();
+    assert_eq!(
+        (granted.len(), granted.iter().filter(|code| **code == "0").count()),
+        (65, 64),
+        "{text}"
+    );
+    assert_eq!(granted[64], "135");
+    house.stop().await;
+}

@@ -17,8 +17,8 @@ use base64::engine::general_purpose::STANDARD;
 use loa_protocol::UnixMicros;
 use loa_protocol::enrolment::MAX_CERTIFICATE;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
-    PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, SanType,
 };
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
@@ -211,7 +211,9 @@ fn sign(
     let mut params = CertificateParams::new(hosts)?;
     // An address is named twice, as what it is and as text: the receivers' TLS (embedded-tls) compares text only.
     for address in hosts.iter().filter(|host| host.parse::<std::net::Ipv4Addr>().is_ok()) {
-        params.subject_alt_names.push(SanType::DnsName(address.as_str().try_into()?));
+        params
+            .subject_alt_names
+            .push(SanType::DnsName(address.as_str().try_into()?));
     }
     params.distinguished_name.push(DnType::CommonName, "Loa MQTT");
     params.use_authority_key_identifier_extension = true;

@@ -28,5 +28,8 @@ fn line(receiver: &ReceiverReport, it: &BroadcastReport) -> String {
     let lost = receipt.map_or_else(|| "-".into(), |receipt| receipt.lost.to_string());
     let level = it.level_lufs.map_or_else(|| "-".into(), |level| format!("{level:.1}"));
     let seconds = it.samples as f64 / f64::from(loa_protocol::SAMPLE_RATE);
-    format!("{}\t{}\t{outcome}\t{seconds:.3}\t{lost}\t{level}\n", receiver.receiver, it.broadcast)
+    format!(
+        "{}\t{}\t{outcome}\t{seconds:.3}\t{lost}\t{level}\n",
+        receiver.receiver, it.broadcast
+    )
 }

@@ -139,6 +139,14 @@ async fn speaks(mut host: Host, plain: SocketAddr, secure: SocketAddr, password:
         other => panic!("{other:?}"),
     }
     assert!(matches!(news(&mut fleet).await, News::Uplink(ME, datagram) if datagram == b"hello"));
+    // What it may not hear is not passed on either. Its subscription was dealt with when its next words arrive.
+    receiver.eavesdrop(STRANGER);
+    receiver.say(ME, Uplink::Media, b"hello again".to_vec());
+    assert!(matches!(news(&mut fleet).await, News::Uplink(ME, datagram) if datagram == b"hello again"));
+    fleet.volume(STRANGER, 1);
+    fleet.volume(ME, 2);
+    let command = Command::open(&key().verifying_key(), &receiver.hear(Downlink::Command).await).unwrap();
+    assert_eq!(command.order, Order::Volume(2));
     let counters = fleet.counters().clone();
     assert_eq!(
         (

@@ -42,19 +42,24 @@ impl Receiver {
         let (sender, heard) = mpsc::unbounded_channel();
         let speaker = client.clone();
         let task = tokio::spawn(async move {
+            let mut granted = 0;
             loop {
                 match events.poll().await {
                     Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                        granted = 0;
                         for kind in Downlink::ALL {
                             let topic = Topic::Down(id, kind).text().to_string();
                             speaker.try_subscribe(topic, QoS::AtLeastOnce).unwrap();
                         }
                     }
-                    // Only who listens says that it is there.
-                    Ok(Event::Incoming(Packet::SubAck(ack))) if ack.pkid % 2 == 0 => {
-                        speaker
-                            .try_publish(&presence, QoS::AtLeastOnce, true, topic::PRESENT)
-                            .unwrap();
+                    Ok(Event::Incoming(Packet::SubAck(_))) => {
+                        granted += 1;
+                        // Only who listens to both says that it is there.
+                        if granted == Downlink::ALL.len() {
+                            speaker
+                                .try_publish(&presence, QoS::AtLeastOnce, true, topic::PRESENT)
+                                .unwrap();
+                        }
                     }
                     Ok(Event::Incoming(Packet::Publish(publish))) => {
                         if sender.send((publish.topic, publish.payload.to_vec())).is_err() {
@@ -79,6 +84,12 @@ impl Receiver {
         self.client
             .try_publish(Topic::Up(id, kind).text().to_string(), QoS::AtLeastOnce, false, payload)
             .unwrap();
+    }
+
+    /// Subscribes to what `id` is told.
+    pub(crate) fn eavesdrop(&self, id: ReceiverId) {
+        let topic = Topic::Down(id, Downlink::Command).text().to_string();
+        self.client.try_subscribe(topic, QoS::AtLeastOnce).unwrap();
     }
 
     /// The next message.

@@ -18,10 +18,14 @@ pub mod password;
 mod receivers;
 mod sessions;
 mod shapes;
+#[cfg(test)]
+mod tests;
 mod upload;
 
+use axum::handler::Handler as _;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::{Router, middleware};
+use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -55,7 +59,8 @@ pub fn router(app: App) -> Router {
         axum::routing::any(async || error::Problem::missing("address")),
     )
     .layer(no_store)
-    .fallback(console::file)
+    // The console alone is compressed: a first visit over a slow line. Sound is already, and events must not wait.
+    .fallback(console::file.layer(CompressionLayer::new()))
     .layer(middleware::from_fn(error::speak))
     .layer(header("x-content-type-options", "nosniff"))
     .layer(header("referrer-policy", "no-referrer"))

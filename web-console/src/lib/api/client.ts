@@ -14,6 +14,7 @@ export type Session = Schemas['Session'];
 export type User = Schemas['User'];
 export type Target = Schemas['Target'];
 export type Class = Schemas['Class'];
+export type Snapshot = Schemas['Snapshot'];
 
 /** A request that did not succeed, with what to say about it; `status` is 0 when the server was not reached. */
 export class Failure extends Error {
@@ -48,6 +49,7 @@ function learnClock(date: string | null) {
 
 const guard: Middleware = {
   onRequest({ request }) {
+    request.headers.set('Accept-Language', document.documentElement.lang); // the language of its errors
     if (request.method !== 'GET' && csrf !== '') request.headers.set('X-Loa-Csrf', csrf);
     return request;
   },
@@ -101,10 +103,6 @@ export async function signOut(): Promise<void> {
   csrf = '';
 }
 
-export const areas = () => take(api.GET('/api/v1/areas'));
-export const receivers = () => take(api.GET('/api/v1/receivers'));
-export const bulletins = () => take(api.GET('/api/v1/bulletins'));
-export const broadcasts = () => take(api.GET('/api/v1/broadcasts'));
 export const approve = (id: string) => take(api.POST('/api/v1/bulletins/{id}/approve', { params: { path: { id } } }));
 export const broadcastNow = (bulletin_id: string, target: Target) =>
   take(api.POST('/api/v1/broadcasts', { body: { bulletin_id, target } }));
@@ -123,8 +121,14 @@ export async function reachable(patience: number): Promise<boolean> {
   }
 }
 
-/** Sends a bulletin. XMLHttpRequest, because fetch cannot tell how far an upload has come; `onProgress` gets 0 to 1. */
-export function upload(file: File, title: string, klass: Class, onProgress: (part: number) => void): Promise<Bulletin> {
+/** Sends a bulletin. XMLHttpRequest, because fetch cannot tell how far an upload has come; `onProgress` gets 0 to 1, `signal` ends it. */
+export function upload(
+  file: File,
+  title: string,
+  klass: Class,
+  onProgress: (part: number) => void,
+  signal: AbortSignal
+): Promise<Bulletin> {
   const form = new FormData();
   form.set('title', title);
   form.set('class', klass);
@@ -134,6 +138,7 @@ export function upload(file: File, title: string, klass: Class, onProgress: (par
     request.open('POST', '/api/v1/bulletins');
     request.setRequestHeader('X-Loa-Csrf', csrf);
     request.setRequestHeader('Accept', 'application/json');
+    request.setRequestHeader('Accept-Language', document.documentElement.lang);
     request.responseType = 'json';
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => {
@@ -142,6 +147,8 @@ export function upload(file: File, title: string, klass: Class, onProgress: (par
       else reject(new Failure(request.status, asProblem(request.response, request.status)));
     };
     request.onerror = () => reject(new Failure(0, { code: 'offline', message: '' }));
+    request.onabort = () => reject(new Failure(0, { code: 'cancelled', message: '' }));
+    signal.addEventListener('abort', () => request.abort());
     request.send(form);
   });
 }

@@ -2,7 +2,7 @@
 // Says truthfully when it hears nothing: the connection counts as lost when the stream breaks, when the browser is off the
 // network, or when a silent stream's server no longer answers its health page. Not here: requests (client.ts).
 import { SvelteMap } from 'svelte/reactivity';
-import type { Area, Broadcast, Bulletin, Receiver } from './client';
+import type { Area, Broadcast, Bulletin, Receiver, Snapshot } from './client';
 import * as client from './client';
 
 type Connection = 'connecting' | 'live' | 'lost';
@@ -63,7 +63,7 @@ class Live {
       });
     source.onopen = () => this.#heard();
     source.onerror = () => this.#broke(source);
-    on('snapshot', (whole: Partial<Snapshot>) => this.#replace(whole));
+    on('snapshot', (whole: Snapshot) => this.#replace(whole));
     on('receiver', (one: Receiver) => this.receivers.set(one.id, one));
     on('broadcast', (one: Broadcast) => this.broadcasts.set(one.id, one));
     on('bulletin', (one: Bulletin) => this.bulletins.set(one.id, one));
@@ -115,28 +115,12 @@ class Live {
     } else if (source !== null) this.#broke(source);
   }
 
-  #replace(whole: Partial<Snapshot>) {
+  #replace(whole: Snapshot) {
     fill(this.receivers, whole.receivers);
     fill(this.broadcasts, whole.broadcasts);
     fill(this.bulletins, whole.bulletins);
     fill(this.areas, whole.areas);
-    void this.#fetchMissing(whole);
-  }
-
-  /** What a snapshot leaves out is asked for; a failure here breaks the stream, so that it is all tried again. */
-  async #fetchMissing(whole: Partial<Snapshot>) {
-    const source = this.#source;
-    try {
-      await Promise.all([
-        whole.areas ?? client.areas().then((list) => fill(this.areas, list)),
-        whole.bulletins ?? client.bulletins().then((list) => fill(this.bulletins, list)),
-        whole.broadcasts ?? client.broadcasts().then((list) => fill(this.broadcasts, list)),
-        whole.receivers ?? client.receivers().then((list) => fill(this.receivers, list))
-      ]);
-      this.ready = true;
-    } catch {
-      if (source !== null) this.#broke(source);
-    }
+    this.ready = true;
   }
 
   /** Puts what a request answered in place at once, without waiting for the stream to say the same. */
@@ -146,10 +130,7 @@ class Live {
   }
 }
 
-type Snapshot = { areas: Area[]; receivers: Receiver[]; broadcasts: Broadcast[]; bulletins: Bulletin[] };
-
-function fill<T extends { id: string }>(map: SvelteMap<string, T>, list: readonly T[] | undefined) {
-  if (list === undefined) return;
+function fill<T extends { id: string }>(map: SvelteMap<string, T>, list: readonly T[]) {
   const present = new Set(list.map((one) => one.id));
   for (const id of map.keys()) if (!present.has(id)) map.delete(id);
   for (const one of list) map.set(one.id, one);

@@ -1,4 +1,5 @@
-// The server's error codes as sentences. A code this console does not know yet shows the server's own message.
+// The server's error codes as sentences. A code that is not here shows the server's own message,
+// which is in the language shown when it was asked: so do those whose sentence has something in it (how large, which field).
 // Not here: where the sentence appears. That is always next to what failed, never a toast.
 import type { Language } from './locale.svelte';
 
@@ -15,7 +16,48 @@ const sentences: Record<string, Record<Language, string>> = {
     vi: 'Phiên làm việc đã hết. Mời đăng nhập lại.',
     en: 'Your session has ended. Please sign in again.'
   },
-  too_large: {
+  no_file: {
+    vi: 'Hãy chọn một tệp âm thanh.',
+    en: 'Choose an audio file.'
+  },
+  sound_unplayable: {
+    vi: 'Trình duyệt này không phát được âm thanh của bản tin (Ogg Opus).',
+    en: 'This browser could not play the bulletin’s sound (Ogg Opus).'
+  },
+  empty_file: {
+    vi: 'Tệp rỗng.',
+    en: 'The file is empty.'
+  },
+  not_audio: {
+    vi: 'Tệp không phải âm thanh thuộc loại đã biết (MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis, Opus).',
+    en: 'The file is not audio of a known kind (MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis, Opus).'
+  },
+  no_audio_track: {
+    vi: 'Trong tệp không có âm thanh.',
+    en: 'There is no audio in the file.'
+  },
+  setup_closed: {
+    vi: 'Đường dẫn này đã dùng rồi hoặc đã hết hạn.',
+    en: 'This link has been used, or has expired.'
+  },
+  not_approved: {
+    vi: 'Bản tin chưa được duyệt.',
+    en: 'The bulletin is not approved.'
+  },
+  over: {
+    vi: 'Buổi phát đã kết thúc.',
+    en: 'The broadcast is over.'
+  },
+  busy: {
+    vi: 'Máy chủ đang bận. Thử lại sau ít giây.',
+    en: 'The server is busy. Try again in a few seconds.'
+  },
+  internal: {
+    vi: 'Máy chủ gặp lỗi. Xem nhật ký máy chủ.',
+    en: 'The server met an error. See its log.'
+  },
+  // From a proxy before the server; the server's own `too_large` says how much is allowed.
+  http_413: {
     vi: 'Tệp lớn quá mức máy chủ cho phép.',
     en: 'The file is larger than the server allows.'
   }

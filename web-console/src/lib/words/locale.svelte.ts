@@ -54,6 +54,11 @@ class Locale {
     return `${time}, ${at.getDate()}/${at.getMonth() + 1}${year}`;
   }
 
+  /** A number with at most `digits` decimals. */
+  number(value: number, digits: number): string {
+    return value.toLocaleString(this.language === 'vi' ? 'vi-VN' : 'en-GB', { maximumFractionDigits: digits });
+  }
+
   /** A length in words, whole seconds. */
   length(milliseconds: number): string {
     const whole = Math.round(milliseconds / 1000);
@@ -68,5 +73,8 @@ export function clock(milliseconds: number): string {
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
+
+/** A length rounded to the second, as `length` says it: what was played of it is not, or it would seem whole too early. */
+export const whole = (milliseconds: number) => clock(Math.round(milliseconds / 1000) * 1000);
 
 export const locale = new Locale();

@@ -1,7 +1,8 @@
+import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { en } from './en';
 import { sentence } from './errors';
-import { clock } from './locale.svelte';
+import { clock, whole } from './locale.svelte';
 import { vi } from './vi';
 
 type Tree = { [key: string]: unknown };
@@ -23,6 +24,16 @@ describe('the dictionaries', () => {
   });
 });
 
+it('every word is said somewhere', () => {
+  const folder = new URL('../../', import.meta.url);
+  const source = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(svelte|ts)$/.test(name) && !/words\/(vi|en)\.ts$/.test(name))
+    .map((name) => readFileSync(new URL(name, folder), 'utf8'))
+    .join('\n');
+  const unsaid = Object.keys(vi).filter((key) => !new RegExp(`words\\.${key}\\b`).test(source));
+  expect(unsaid).toEqual([]);
+});
+
 describe('an error', () => {
   it('is a sentence in the language chosen', () => {
     expect(sentence({ code: 'offline', message: '' }, 'vi')).toContain('máy chủ');
@@ -35,4 +46,9 @@ describe('an error', () => {
 
 it('a clock shows hours only when there are any', () => {
   expect([0, 59_999, 60_000, 3_723_000].map(clock)).toEqual(['0:00', '0:59', '1:00', '1:02:03']);
+});
+
+it('a length rounds, what has passed of it does not', () => {
+  expect(whole(46_680)).toBe('0:47');
+  expect(clock(46_680)).toBe('0:46');
 });

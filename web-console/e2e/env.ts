@@ -1,0 +1,19 @@
+// What must be told to run these tests, each missing piece named.
+
+function told(name: string, what: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: ${what}`);
+  return value;
+}
+
+export const env = {
+  url: told('LOA_E2E_URL', 'the address of a running `loa serve`, such as http://127.0.0.1:8080'),
+  user: told('LOA_E2E_USER', 'the user name of an administrator there'),
+  password: told('LOA_E2E_PASSWORD', 'that administrator’s password'),
+  /** Receivers enrolled there that are running. */
+  online: Number(told('LOA_E2E_ONLINE', 'how many receivers enrolled there are running')),
+  /** Receivers enrolled there that nobody switched on: at least one, so that silence is seen too. */
+  silent: Number(told('LOA_E2E_SILENT', 'how many more are enrolled there but not running, at least 1')),
+  mp3: told('LOA_E2E_MP3', 'the path of an MP3 of at least 30 seconds'),
+  setup: told('LOA_E2E_SETUP', 'the one-time link that another, fresh `loa serve` printed, not used yet')
+};
