@@ -36,12 +36,12 @@ use embassy_net::{Config, DhcpConfig, Runner, Stack, StackResources};
 #[cfg(not(feature = "measure"))]
 use embassy_time::{Duration, Ticker};
 use ethernet::Ethernet;
-use loa_board_shell::{Contact, SOCKETS, Wires};
+use loa_board_shell::{Contact, Datagrams, Media, SOCKETS, Wires};
 use loa_opus::OpusDecoder;
 use loa_receiver::{Build, Enrolment, Receiver};
 use random::HostRandom;
 use semihosting::exit;
-use static_cell::StaticCell;
+use static_cell::{ConstStaticCell, StaticCell};
 
 /// Exit codes of QEMU.
 const NOT_ENROLLED: u32 = 2;
@@ -93,12 +93,17 @@ fn main() -> ! {
         random.seed(),
     );
 
+    static DATAGRAMS: ConstStaticCell<Datagrams> = ConstStaticCell::new(Datagrams::new());
+    static MEDIA: StaticCell<Media> = StaticCell::new();
+    let media = &*MEDIA.init(Media::open(stack, DATAGRAMS.take()));
     let board = Qemu::new();
     log::info!("receiver {} boots", contact.name());
     executor::run(
         |urgent: Spawner| {
             urgent.spawn(network(runner).expect("spawned once"));
-            urgent.spawn(attend(stack, receiver, board, contact).expect("spawned once"));
+            urgent.spawn(carry(stack, contact).expect("spawned once"));
+            urgent.spawn(follow(media, stack, contact).expect("spawned once"));
+            urgent.spawn(attend(media, receiver, board).expect("spawned once"));
         },
         |patient: Spawner| {
             patient.spawn(converse(contact, random).expect("spawned once"));
@@ -132,13 +137,18 @@ async fn network(mut runner: Runner<'static, Ethernet>) -> ! {
 }
 
 #[embassy_executor::task]
-async fn attend(
-    stack: Stack<'static>,
-    receiver: &'static mut Receiver<Opus>,
-    mut board: Qemu,
-    contact: &'static Contact,
-) -> ! {
-    loa_board_shell::attend(stack, receiver, &mut board, contact, &WIRES).await
+async fn carry(stack: Stack<'static>, contact: &'static Contact) -> ! {
+    loa_board_shell::carry(stack, contact, &WIRES).await
+}
+
+#[embassy_executor::task]
+async fn follow(media: &'static Media, stack: Stack<'static>, contact: &'static Contact) -> ! {
+    media.follow(stack, contact).await
+}
+
+#[embassy_executor::task]
+async fn attend(media: &'static Media, receiver: &'static mut Receiver<Opus>, mut board: Qemu) -> ! {
+    loa_board_shell::attend(media, receiver, &mut board, &WIRES).await
 }
 
 #[embassy_executor::task]

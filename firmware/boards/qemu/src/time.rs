@@ -14,7 +14,7 @@ pub(crate) const FREE_RUNNING_INTERRUPT: u16 = 3;
 pub(crate) const ALARM_INTERRUPT: u16 = 4;
 
 /// Timer ticks per microsecond.
-const TICKS_PER_MICROSECOND: u64 = 20;
+const TICKS_PER_MICROSECOND: u32 = 20;
 
 /// CTRL: run, and ask for an interrupt at zero.
 const RUN: u32 = 1 << 0;
@@ -42,24 +42,32 @@ impl Timer {
     }
 }
 
+/// Whole microseconds, and at which count of the timer they were full. Kept like this, reading the clock needs no 64-bit division,
+/// which is a few hundred instructions and would be a good part of what a packet costs.
+#[derive(Clone, Copy)]
+struct Reading {
+    microseconds: u64,
+    counted: u32,
+}
+
 struct Clock {
     free: Timer,
     alarm: Timer,
-    /// Ticks up to the last reading. One reading per wrap (214 s) is enough; the wrap interrupt makes one.
-    ticks: Mutex<Cell<u64>>,
+    /// Up to the last reading. One reading per wrap (214 s) is enough; the wrap interrupt makes one.
+    read: Mutex<Cell<Reading>>,
     queue: Mutex<RefCell<Queue>>,
 }
 
 embassy_time_driver::time_driver_impl!(static CLOCK: Clock = Clock {
     free: Timer::at(0x5000_0000),
     alarm: Timer::at(0x5000_1000),
-    ticks: Mutex::new(Cell::new(0)),
+    read: Mutex::new(Cell::new(Reading { microseconds: 0, counted: 0 })),
     queue: Mutex::new(RefCell::new(Queue::new())),
 });
 
 impl Driver for Clock {
     fn now(&self) -> u64 {
-        self.ticks() / TICKS_PER_MICROSECOND
+        self.read().0
     }
 
     fn schedule_wake(&self, at: u64, waker: &Waker) {
@@ -73,19 +81,20 @@ impl Driver for Clock {
 }
 
 impl Clock {
-    fn ticks(&self) -> u64 {
+    /// The time in microseconds, and ticks beyond it.
+    fn read(&self) -> (u64, u32) {
         critical_section::with(|section| {
-            let last = self.ticks.borrow(section).get();
-            // The timer counts down: what it counted so far is the complement. The low half going back is a wrap.
-            let counted = u64::from(!self.free.value.read());
-            let high = last & !u64::from(u32::MAX);
-            let ticks = if counted < last & u64::from(u32::MAX) {
-                high + (1 << 32) + counted
-            } else {
-                high + counted
+            let last = self.read.borrow(section).get();
+            // The timer counts down: what it counted so far is the complement.
+            let counted = !self.free.value.read();
+            let passed = counted.wrapping_sub(last.counted);
+            let (microseconds, beyond) = (passed / TICKS_PER_MICROSECOND, passed % TICKS_PER_MICROSECOND);
+            let reading = Reading {
+                microseconds: last.microseconds + u64::from(microseconds),
+                counted: counted.wrapping_sub(beyond),
             };
-            self.ticks.borrow(section).set(ticks);
-            ticks
+            self.read.borrow(section).set(reading);
+            (reading.microseconds, beyond)
         })
     }
 
@@ -97,10 +106,9 @@ impl Clock {
         if next == u64::MAX {
             return;
         }
-        let ticks = next.saturating_sub(now).saturating_mul(TICKS_PER_MICROSECOND);
-        let ticks = u32::try_from(ticks)
-            .unwrap_or(u32::MAX)
-            .max(TICKS_PER_MICROSECOND as u32);
+        // One that is further away than the timer reaches is looked at again then.
+        let microseconds = u32::try_from(next.saturating_sub(now)).unwrap_or(u32::MAX).max(1);
+        let ticks = microseconds.saturating_mul(TICKS_PER_MICROSECOND);
         self.alarm.reload.write(ticks);
         self.alarm.value.write(ticks);
         self.alarm.control.write(RUN | INTERRUPT);
@@ -117,12 +125,13 @@ pub(crate) fn start() {
 /// Timer ticks since the start, 20 to a microsecond; under `-icount shift=0` one tick is 50 instructions.
 #[cfg(feature = "measure")]
 pub(crate) fn ticks() -> u64 {
-    CLOCK.ticks()
+    let (microseconds, beyond) = CLOCK.read();
+    microseconds * u64::from(TICKS_PER_MICROSECOND) + u64::from(beyond)
 }
 
 pub(crate) fn on_free_running_interrupt() {
     CLOCK.free.clear.write(1);
-    CLOCK.ticks();
+    CLOCK.read();
 }
 
 pub(crate) fn on_alarm_interrupt() {

@@ -71,9 +71,14 @@ fn signal<'a>(name: &str, pin: &'a Pin) -> Signal<'a> {
     Signal {
         name: name.replace('_', " "),
         gpio: pin.gpio,
-        header: pin.header.expect(&missing("from which header pin?")),
-        to: pin.to.as_deref().expect(&missing("where to?")),
-        colour: pin.colour.as_deref().expect(&missing("in which colour?")),
+        header: pin
+            .header
+            .unwrap_or_else(|| panic!("{}", missing("from which header pin?"))),
+        to: pin.to.as_deref().unwrap_or_else(|| panic!("{}", missing("where to?"))),
+        colour: pin
+            .colour
+            .as_deref()
+            .unwrap_or_else(|| panic!("{}", missing("in which colour?"))),
     }
 }
 

@@ -51,7 +51,7 @@ bind_interrupts!(pub(crate) struct Interrupts {
 
 type Opus = &'static mut OpusDecoder;
 
-static WIRES: Wires = Wires::new();
+pub(crate) static WIRES: Wires = Wires::new();
 
 #[embassy_executor::main(executor = "embassy_rp::executor::Executor", entry = "cortex_m_rt::entry")]
 async fn main(spawner: Spawner) {
@@ -103,8 +103,8 @@ async fn attend(
     mut board: Rp2350,
     contact: &'static Contact,
 ) -> ! {
-    let stack = network.start(contact.name()).await;
-    loa_board_shell::attend(stack, receiver, &mut board, contact, &WIRES).await
+    let media = network.start(contact).await;
+    loa_board_shell::attend(media, receiver, &mut board, &WIRES).await
 }
 
 #[embassy_executor::task]

@@ -1,7 +1,7 @@
 //! The network: W5500 over SPI, which passes Ethernet frames only (MACRAW); TCP/IP is embassy-net's.
 #![expect(unsafe_code, reason = "a spawner of the executor that runs this")]
 
-use crate::{Interrupts, identity, pins};
+use crate::{Interrupts, WIRES, identity, pins};
 use embassy_executor::Spawner;
 use embassy_net::{Config, DhcpConfig, Runner, Stack, StackResources};
 use embassy_net_wiznet::chip::W5500;
@@ -12,8 +12,8 @@ use embassy_rp::peripherals::{DMA_CH0, DMA_CH1, SPI0};
 use embassy_rp::spi::{self, Async, Spi};
 use embassy_time::Delay;
 use embedded_hal_bus::spi::ExclusiveDevice;
-use loa_board_shell::SOCKETS;
-use static_cell::StaticCell;
+use loa_board_shell::{Contact, Datagrams, Media, SOCKETS};
+use static_cell::{ConstStaticCell, StaticCell};
 
 /// The W5500's data sheet guarantees 33.3 MHz (chapter 5.5.4).
 const SPI_HERTZ: u32 = 30_000_000;
@@ -35,8 +35,9 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Starts it on the executor that this runs on, and asks for an address by DHCP as `name`.
-    pub(crate) async fn start(self, name: &str) -> Stack<'static> {
+    /// Starts it on the executor that this runs on, and asks for an address by DHCP by the
+    /// receiver's name.
+    pub(crate) async fn start(self, contact: &'static Contact) -> &'static Media {
         let pins = self.pins;
         let mut config = spi::Config::default();
         config.frequency = SPI_HERTZ;
@@ -62,7 +63,7 @@ impl Network {
         };
 
         let mut dhcp = DhcpConfig::default();
-        dhcp.hostname = heapless::String::try_from(name).ok();
+        dhcp.hostname = heapless::String::try_from(contact.name()).ok();
         static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
         let resources = RESOURCES.init_with(StackResources::new);
         let (stack, runner) = embassy_net::new(device, Config::dhcpv4(dhcp), resources, self.seed);
@@ -70,7 +71,12 @@ impl Network {
         let spawner = unsafe { Spawner::for_current_executor().await };
         spawner.spawn(frames(chip).expect("spawned once"));
         spawner.spawn(packets(runner).expect("spawned once"));
-        stack
+        static DATAGRAMS: ConstStaticCell<Datagrams> = ConstStaticCell::new(Datagrams::new());
+        static MEDIA: StaticCell<Media> = StaticCell::new();
+        let media = &*MEDIA.init(Media::open(stack, DATAGRAMS.take()));
+        spawner.spawn(carry(stack, contact).expect("spawned once"));
+        spawner.spawn(follow(media, stack, contact).expect("spawned once"));
+        media
     }
 }
 
@@ -82,4 +88,14 @@ async fn frames(chip: Chip) -> ! {
 #[embassy_executor::task]
 async fn packets(mut runner: Runner<'static, Device<'static>>) -> ! {
     runner.run().await
+}
+
+#[embassy_executor::task]
+async fn carry(stack: Stack<'static>, contact: &'static Contact) -> ! {
+    loa_board_shell::carry(stack, contact, &WIRES).await
+}
+
+#[embassy_executor::task]
+async fn follow(media: &'static Media, stack: Stack<'static>, contact: &'static Contact) -> ! {
+    media.follow(stack, contact).await
 }

@@ -4,12 +4,14 @@
 //! Here: TCP, TLS and MQTT with reconnecting, the media socket, names and addresses, time, the watchdog's food. Not here: what messages
 //! mean (`loa-receiver`, `loa-protocol`), and hardware, which a board brings as a [`Board`], a network stack and random numbers.
 //!
-//! Two futures that run for ever, so that a board can give them two priorities:
+//! Futures that run for ever, each in a task of its own, at two priorities of the board's:
 //!
 //! ```text
-//!  attend: the receiver, its datagrams, its sound, the bytes of the TCP connection   a few ms at a time, urgent
+//!  urgent, a few ms at a time:  attend       the receiver, its sound, the watchdog
+//!                               follow       its media socket (Media)
+//!                               carry        the bytes of its TCP connection
 //!     ║  Wires: messages both ways, bytes both ways
-//!  converse: TLS and MQTT                                     a TLS handshake computes for half a second: may wait
+//!  patient:                     converse     TLS and MQTT; a TLS handshake computes for half a second
 //! ```
 //!
 //! Whatever runs full between them is handled: see [`Wires`].
@@ -23,6 +25,7 @@ mod board;
 mod converse;
 mod feeder;
 mod line;
+mod media;
 mod mqtt;
 mod outbox;
 mod transport;
@@ -32,6 +35,8 @@ pub use attend::attend;
 pub use board::{Board, Contact, Work};
 pub use converse::converse;
 pub use feeder::Feeder;
+pub use line::carry;
+pub use media::{Datagrams, Media};
 pub use wires::Wires;
 
 /// How many sockets a board's network stack must have room for: DHCP, DNS, media, MQTT, and one that is just closing.

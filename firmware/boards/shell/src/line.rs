@@ -3,6 +3,7 @@
 
 use crate::address;
 use crate::board::Contact;
+use crate::wires::Wires;
 use core::convert::Infallible;
 use embassy_futures::select::{Either3, select3};
 use embassy_net::Stack;
@@ -68,8 +69,9 @@ impl Line {
     }
 }
 
-/// Opens connections to the broker and carries their bytes, for ever.
-pub(crate) async fn carry(stack: Stack<'_>, contact: &Contact, line: &Line) -> ! {
+/// Opens connections to the broker and carries their bytes, for ever. Urgent, since the network stack is.
+pub async fn carry(stack: Stack<'_>, contact: &Contact, wires: &Wires) -> ! {
+    let line = &wires.line;
     let (mut receiving, mut sending) = ([0; WINDOW], [0; WINDOW]);
     loop {
         line.dial.wait().await;
