@@ -59,6 +59,22 @@ impl Recording {
         meter.loudness_global().ok().filter(|lufs| lufs.is_finite())
     }
 
+    /// In words, how `self` and `other` differ; `None` if they do not.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let pairs = self.0.iter().zip(&other.0);
+        let off = pairs.clone().filter(|(a, b)| a != b).count();
+        let most = pairs
+            .clone()
+            .map(|(a, b)| (i32::from(*a) - i32::from(*b)).abs())
+            .max()
+            .unwrap_or(0);
+        let first = pairs.clone().position(|(a, b)| a != b);
+        (self != other).then(|| {
+            let (length, other_length) = (self.0.len(), other.0.len());
+            format!("{length} and {other_length} samples; {off} differ, by {most} at most, the first at {first:?}")
+        })
+    }
+
     /// Signal-to-noise ratio against `wanted`, in dB; infinite if they are equal. Compares what both have.
     pub fn snr(&self, wanted: &Self) -> f64 {
         let (mut signal, mut noise) = (0.0, 0.0);

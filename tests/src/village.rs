@@ -61,6 +61,12 @@ impl Village {
             .board
             .then(|| api.enrol("Cụm loa thật", &area, Board::HOST))
             .transpose()?;
+        // At 100 % a receiver leaves samples as they are, so that they can be compared.
+        for enrolled in simulated.iter().chain(&enrolled_board) {
+            let volume = serde_json::json!({ "volume": 100 });
+            api.call("PATCH", &format!("/api/v1/receivers/{}", enrolled.id), Some(&volume))?
+                .ok()?;
+        }
         let events = api.events()?;
         let faults: Vec<&str> = plan.faults.iter().map(String::as_str).collect();
         let simulation = Simulation::start(&simulated, &scratch.path().join("simulated"), &faults)?;

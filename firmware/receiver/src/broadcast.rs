@@ -1,7 +1,7 @@
 //! One broadcast that the receiver was told to play. Here: which sample sounds when, and the account that its receipt gives. Not
 //! here: which broadcast sounds ([`crate::player`]).
 
-use crate::clock::Local;
+use crate::clock::{Local, Offset};
 use crate::level;
 use loa_protocol::UnixMicros;
 use loa_protocol::command::Play;
@@ -9,7 +9,7 @@ use loa_protocol::key::Secret;
 use loa_protocol::report::{Outcome, Receipt};
 use loa_protocol::srtp::Opener;
 
-/// A correction of the clock by more than this moves sound that runs already, in microseconds.
+/// A correction of the clock by more than this, and more than its own uncertainty, moves sound that runs already, in microseconds.
 const HOLD: Local = 20_000;
 
 /// What was heard of a broadcast, or not. `expected = received + lost`.
@@ -40,7 +40,10 @@ impl Account {
         if concealed {
             self.concealed += length;
         }
-        let squares: u64 = pcm.iter().map(|sample| u64::from(sample.unsigned_abs()).pow(2)).sum();
+        let squares: u64 = pcm
+            .iter()
+            .map(|sample| u64::from(u32::from(sample.unsigned_abs()).pow(2)))
+            .sum();
         self.squares = self.squares.saturating_add(squares);
     }
 
@@ -120,46 +123,47 @@ impl Broadcast {
     }
 
     /// When sample 0 sounds, in local time.
-    pub(crate) fn start(&self, offset: i64) -> Local {
-        let fresh = self.play.start.0.cast_signed() - offset;
+    pub(crate) fn start(&self, offset: Offset) -> Local {
+        let fresh = self.play.start.0.cast_signed() - offset.micros;
+        let hold = HOLD + offset.error;
         self.anchor
-            .filter(|anchor| (anchor - fresh).abs() <= HOLD)
+            .filter(|anchor| (anchor - fresh).abs() <= hold)
             .unwrap_or(fresh)
     }
 
     /// Holds the start where it is now.
-    pub(crate) fn hold(&mut self, offset: i64) {
+    pub(crate) fn hold(&mut self, offset: Offset) {
         self.anchor = Some(self.start(offset));
     }
 
     /// When its last sample has sounded.
-    pub(crate) fn end(&self, offset: i64) -> Local {
+    pub(crate) fn end(&self, offset: Offset) -> Local {
         self.start(offset) + (self.play.samples * 125).div_ceil(6).cast_signed()
     }
 
     /// When sample `n` sounds; rounded down, so that the first lies where the command says.
-    pub(crate) fn sounds(&self, n: u64, offset: i64) -> Local {
+    pub(crate) fn sounds(&self, n: u64, offset: Offset) -> Local {
         self.start(offset) + span(n)
     }
 
     /// The first sample that sounds at `at` or later.
-    pub(crate) fn sample_at(&self, at: Local, offset: i64) -> u64 {
+    pub(crate) fn sample_at(&self, at: Local, offset: Offset) -> u64 {
         let since = u64::try_from(at - self.start(offset)).unwrap_or(0);
         (since * 6).div_ceil(125)
     }
 
     /// How many samples have sounded at `at`.
-    pub(crate) fn samples_before(&self, at: Local, offset: i64) -> u64 {
+    pub(crate) fn samples_before(&self, at: Local, offset: Offset) -> u64 {
         u64::try_from(at - self.start(offset)).unwrap_or(0) * 6 / 125
     }
 
     /// Wall time of a local instant, by the broadcast's own mapping.
-    pub(crate) fn wall(&self, at: Local, offset: i64) -> UnixMicros {
+    pub(crate) fn wall(&self, at: Local, offset: Offset) -> UnixMicros {
         self.play.start.offset(at - self.start(offset))
     }
 
     /// The local instant of a wall time, by the broadcast's own mapping.
-    pub(crate) fn local(&self, at: UnixMicros, offset: i64) -> Local {
+    pub(crate) fn local(&self, at: UnixMicros, offset: Offset) -> Local {
         self.start(offset) + at.since(self.play.start)
     }
 

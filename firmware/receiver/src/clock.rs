@@ -24,28 +24,50 @@ struct Exchange {
     round_trip: i64,
 }
 
+/// A clock that was put back by more than this, in microseconds, begins anew with `t1` too: a server takes none that lies further
+/// in its future, and forgets the last one if that does.
+const PUT_BACK: u64 = 60_000_000;
+
+/// How local time becomes wall time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offset {
+    /// Wall time less local time, in microseconds.
+    pub(crate) micros: i64,
+    /// By how much that may be wrong, in microseconds.
+    pub(crate) error: i64,
+}
+
 /// The receiver's clock.
 #[derive(Default)]
 pub(crate) struct Clock {
     exchanges: Vec<Exchange, KEPT>,
-    booted: Option<UnixMicros>,
+    /// When it was first set: in local time, and in wall time as it was thought to be then.
+    first_set: Option<(Local, UnixMicros)>,
     last_t1: u64,
 }
 
 impl Clock {
-    /// Wall time less local time, in microseconds, by the exchange with the least round trip; `None` before the first.
-    pub(crate) fn offset(&self) -> Option<i64> {
-        self.best().map(|exchange| exchange.offset)
+    /// By the exchange with the least round trip; `None` before the first.
+    pub(crate) fn offset(&self) -> Option<Offset> {
+        self.best().map(|exchange| Offset {
+            micros: exchange.offset,
+            error: exchange.round_trip / 2,
+        })
     }
 
     pub(crate) fn wall(&self, now: Local) -> Option<UnixMicros> {
         self.offset()
-            .map(|offset| UnixMicros(u64::try_from(now.saturating_add(offset)).unwrap_or(0)))
+            .map(|offset| UnixMicros(u64::try_from(now.saturating_add(offset.micros)).unwrap_or(0)))
     }
 
-    /// Wall time at which it was first set.
-    pub(crate) fn booted(&self) -> Option<UnixMicros> {
-        self.booted
+    /// Wall time at which it was first set, as it was thought to be then: names this boot.
+    pub(crate) fn boot(&self) -> Option<UnixMicros> {
+        self.first_set.map(|(_, wall)| wall)
+    }
+
+    /// Wall time at which it was first set, as it is known now.
+    pub(crate) fn first_set(&self) -> Option<UnixMicros> {
+        self.first_set.and_then(|(local, _)| self.wall(local))
     }
 
     /// Least round trip of the last exchanges; half of it is how far the clock may be off.
@@ -54,11 +76,12 @@ impl Clock {
             .map_or(0, |exchange| u32::try_from(exchange.round_trip).unwrap_or(u32::MAX))
     }
 
-    /// `t1` of a hello said now: rises strictly, even while the clock is corrected backwards. Before it is set, the local count.
+    /// `t1` of a hello said now: rises strictly, even while the clock is corrected backwards (by up to a minute). Before it is set, the local count.
     pub(crate) fn t1(&mut self, now: Local) -> UnixMicros {
         match self.wall(now) {
             Some(wall) => {
-                self.last_t1 = wall.0.max(self.last_t1.saturating_add(1));
+                let rising = wall.0.max(self.last_t1.saturating_add(1));
+                self.last_t1 = if rising - wall.0 > PUT_BACK { wall.0 } else { rising };
                 UnixMicros(self.last_t1)
             }
             None => UnixMicros(u64::try_from(now).unwrap_or(0)),
@@ -89,8 +112,8 @@ impl Clock {
             self.exchanges.remove(0);
         }
         let _ = self.exchanges.push(exchange);
-        if self.booted.is_none() {
-            self.booted = self.wall(came);
+        if self.first_set.is_none() {
+            self.first_set = self.wall(came).map(|wall| (came, wall));
         }
         true
     }
@@ -122,7 +145,7 @@ mod tests {
         assert!(clock.learn(1000, &answer(31_000, 31_500), 41_500));
         assert_eq!(clock.wall(0), Some(UnixMicros(OFFSET + 10_000)));
         assert_eq!(
-            (clock.round_trip(), clock.booted()),
+            (clock.round_trip(), clock.boot()),
             (40_000, Some(UnixMicros(OFFSET + 51_500)))
         );
         // 2 ms both ways.
@@ -146,6 +169,21 @@ mod tests {
         assert_eq!(clock.wall(0), Some(UnixMicros(OFFSET)));
         let second = clock.t1(8000);
         assert!(second > first && clock.t1(8000) > second, "{first:?} {second:?}");
+        assert_eq!(clock.first_set(), Some(UnixMicros(OFFSET + 2000)));
+    }
+
+    #[test]
+    fn a_clock_that_was_an_hour_ahead_begins_anew() {
+        const HOUR: u64 = 3_600_000_000;
+        let mut clock = Clock::default();
+        assert!(clock.learn(0, &answer(HOUR + 1000, HOUR + 1000), 2000));
+        assert_eq!(clock.t1(3000), UnixMicros(OFFSET + HOUR + 3000));
+        assert!(clock.learn(5000, &answer(6000, 6000), 7000));
+        assert_eq!(clock.t1(8000), UnixMicros(OFFSET + 8000));
+        assert_eq!(
+            (clock.boot(), clock.first_set()),
+            (Some(UnixMicros(OFFSET + HOUR + 2000)), Some(UnixMicros(OFFSET + 2000)))
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! missing. Not here: when a packet is due ([`crate::player`]).
 
 use crate::broadcast::Broadcast;
-use crate::clock::Local;
+use crate::clock::{Local, Offset};
 use crate::jitter::Jitter;
 use crate::player::{Player, ROOM};
 use crate::{Counters, Decoder};
@@ -121,7 +121,7 @@ impl<D: Decoder> Hearing<D> {
 
 impl<D: Decoder> Player<D> {
     /// Takes an RTP or RTCP packet as it came.
-    pub(crate) fn media(&mut self, datagram: &mut [u8], now: Local, offset: i64, counters: &mut Counters) {
+    pub(crate) fn media(&mut self, datagram: &mut [u8], now: Local, offset: Offset, counters: &mut Counters) {
         let taken = match rtp::is_rtcp(datagram) {
             true => self.rtcp(datagram, counters),
             false => self.rtp(datagram, now, offset, counters),
@@ -132,7 +132,7 @@ impl<D: Decoder> Player<D> {
     }
 
     /// `None` if it was refused.
-    fn rtp(&mut self, datagram: &mut [u8], now: Local, offset: i64, counters: &mut Counters) -> Option<()> {
+    fn rtp(&mut self, datagram: &mut [u8], now: Local, offset: Offset, counters: &mut Counters) -> Option<()> {
         let header = Header::parse(datagram).ok()?;
         let Some(slot) = self.stream(header.ssrc, counters)? else {
             return Some(());

@@ -51,6 +51,17 @@ pub trait Decoder {
     fn reset(&mut self);
 }
 
+/// A decoder that stays where it is: some are large.
+impl<D: Decoder> Decoder for &mut D {
+    fn decode(&mut self, packet: Option<&[u8]>, fec: bool, pcm: &mut [i16]) -> Result<usize, DecodeError> {
+        D::decode(self, packet, fec, pcm)
+    }
+
+    fn reset(&mut self) {
+        D::reset(self);
+    }
+}
+
 /// A packet that is none, or does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeError;
@@ -96,12 +107,14 @@ pub enum Output<'a> {
     /// Let these samples (48 kHz, mono) sound, the first of them at `at`. Stretches come in order and do not overlap; between
     /// them is silence.
     Sound {
-        /// When, in local time; a few tens of milliseconds ahead ([`LEAD`]).
+        /// When, in local time; a few tens of milliseconds ahead ([`LEAD`]). Rounded down to the microsecond: what adjoins does so
+        /// within one.
         at: Micros,
         /// At most 120 ms.
         pcm: &'a [i16],
     },
-    /// Switch the amplifier on (and unmute it) or off. Off until said otherwise.
+    /// Switch the amplifier on (and unmute it) or off. Off until said otherwise. Off comes when everything handed out has sounded, or
+    /// when the rest of it is not to: after a stop.
     Amplifier(bool),
     /// Show the technician how it is.
     Status(Status),

@@ -5,7 +5,7 @@
 //! which one broadcast is the one to sound; within it sound adjoins sound, packet by packet.
 
 use crate::broadcast::Broadcast;
-use crate::clock::Local;
+use crate::clock::{Local, Offset};
 use crate::hearing::{Heard, Hearing};
 use crate::limits::Limits;
 use crate::receipts::Over;
@@ -107,12 +107,12 @@ impl<D: Decoder> Player<D> {
     }
 
     /// Takes up a broadcast that is not over, or more news of one; returns what had to make room for it, or itself if it may not sound.
-    pub(crate) fn play(&mut self, play: Play, secret: &Secret, now: Local, offset: i64) -> Option<Over> {
+    pub(crate) fn play(&mut self, play: Play, secret: &Secret, now: Local, offset: Offset) -> Option<Over> {
         if let Some(slot) = self.slot(play.broadcast) {
             self.renew(slot, play, secret);
             return None;
         }
-        let wall = UnixMicros(u64::try_from(now + offset).unwrap_or(0));
+        let wall = UnixMicros(u64::try_from(now + offset.micros).unwrap_or(0));
         let refused = |outcome| {
             Some(Over {
                 play,
@@ -154,7 +154,7 @@ impl<D: Decoder> Player<D> {
         (self.stretch, self.sounding, self.amplifier, self.wakeup) = (None, None, false, None);
     }
 
-    pub(crate) fn set_policy(&mut self, policy: Policy, now: Local, offset: i64) {
+    pub(crate) fn set_policy(&mut self, policy: Policy, now: Local, offset: Offset) {
         let mut shut = [false; ROOM];
         for (shut, broadcast) in shut.iter_mut().zip(&self.broadcasts) {
             let wall = |broadcast: &Broadcast| broadcast.wall(now, offset);
@@ -172,7 +172,7 @@ impl<D: Decoder> Player<D> {
     }
 
     /// Decides what is due at `now`; call until it is idle.
-    pub(crate) fn step(&mut self, now: Local, offset: i64, counters: &mut Counters) -> Step {
+    pub(crate) fn step(&mut self, now: Local, offset: Offset, counters: &mut Counters) -> Step {
         if self.cursor < now - STALL {
             self.cursor = now - STALL;
             if let Some(stretch) = &mut self.stretch {
@@ -205,7 +205,7 @@ impl<D: Decoder> Player<D> {
     }
 
     /// The broadcast that sounds at `at`.
-    fn winner(&self, at: Local, offset: i64) -> Option<usize> {
+    fn winner(&self, at: Local, offset: Offset) -> Option<usize> {
         let mut best: Option<(usize, Rank)> = None;
         for (slot, broadcast) in self.known() {
             if self.opening(slot, at, offset) != Some(at) {
@@ -220,7 +220,7 @@ impl<D: Decoder> Player<D> {
     }
 
     /// The first instant from `at` on at which a broadcast may sound.
-    fn opening(&self, slot: usize, at: Local, offset: i64) -> Option<Local> {
+    fn opening(&self, slot: usize, at: Local, offset: Offset) -> Option<Local> {
         let broadcast = self.broadcasts[slot].as_ref()?;
         let at = at.max(broadcast.start(offset)).max(broadcast.from);
         if broadcast.sample >= broadcast.play.samples || at >= broadcast.end(offset) {
@@ -230,12 +230,12 @@ impl<D: Decoder> Player<D> {
         Some(broadcast.local(opens, offset))
     }
 
-    fn next_opening(&self, at: Local, offset: i64) -> Option<Local> {
+    fn next_opening(&self, at: Local, offset: Offset) -> Option<Local> {
         (0..ROOM).filter_map(|slot| self.opening(slot, at, offset)).min()
     }
 
     /// The next packet of `slot`, which is the one to sound at the cursor: decodes it if it is due.
-    fn piece(&mut self, slot: usize, now: Local, offset: i64, counters: &mut Counters) -> Piece {
+    fn piece(&mut self, slot: usize, now: Local, offset: Offset, counters: &mut Counters) -> Piece {
         self.take_up(slot, offset, counters);
         let Some(broadcast) = &self.broadcasts[slot] else {
             return Piece::Silence;
@@ -307,7 +307,7 @@ impl<D: Decoder> Player<D> {
     }
 
     /// Makes `slot` the one that sounds from the cursor on, unless it is.
-    fn take_up(&mut self, slot: usize, offset: i64, counters: &mut Counters) {
+    fn take_up(&mut self, slot: usize, offset: Offset, counters: &mut Counters) {
         let Some(broadcast) = &mut self.broadcasts[slot] else {
             return;
         };
@@ -344,7 +344,7 @@ impl<D: Decoder> Player<D> {
 
     /// The first instant after the cursor and before `until` at which `slot`, whose next packet sounds from `at`, gives way or is not
     /// allowed any more.
-    fn edge(&self, slot: usize, at: Local, until: Local, offset: i64) -> Option<Local> {
+    fn edge(&self, slot: usize, at: Local, until: Local, offset: Offset) -> Option<Local> {
         let broadcast = self.broadcasts[slot].as_ref()?;
         let rank = broadcast.play.rank();
         let better = self.known().filter(|(_, other)| goes_before(&other.play.rank(), &rank));
@@ -358,7 +358,7 @@ impl<D: Decoder> Player<D> {
     }
 
     /// A broadcast whose time is over, or will never come.
-    fn over(&mut self, now: Local, offset: i64) -> Option<Over> {
+    fn over(&mut self, now: Local, offset: Offset) -> Option<Over> {
         for slot in 0..ROOM {
             let Some(broadcast) = &self.broadcasts[slot] else {
                 continue;
@@ -399,7 +399,7 @@ impl<D: Decoder> Player<D> {
     }
 
     /// Nothing is due: whether the amplifier may go off, and when to look again.
-    fn rest(&mut self, now: Local, offset: i64, next: Option<Local>) {
+    fn rest(&mut self, now: Local, offset: Offset, next: Option<Local>) {
         let opening = self.next_opening(self.cursor, offset);
         let silent = now >= self.sounds_until;
         if silent {
@@ -470,7 +470,7 @@ impl<D: Decoder> Player<D> {
     }
 
     /// The packet of `slot` that is due next.
-    pub(crate) fn due(&self, slot: usize, now: Local, offset: i64) -> u64 {
+    pub(crate) fn due(&self, slot: usize, now: Local, offset: Offset) -> u64 {
         let Some(broadcast) = &self.broadcasts[slot] else {
             return 0;
         };

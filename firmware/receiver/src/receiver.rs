@@ -9,7 +9,7 @@ use crate::clock::{Clock, Local};
 use crate::commands::Gate;
 use crate::path::{Path, Said, Way};
 use crate::player::{Player, Step};
-use crate::receipts::{Over, Receipts};
+use crate::receipts::Receipts;
 use crate::{Build, Counters, Decoder, Enrolment, Input, Micros, Output, Session, Status};
 use loa_protocol::command::{Command, Order, Play};
 use loa_protocol::hello::{Answer, Hello};
@@ -22,7 +22,7 @@ const TELEMETRY: Local = 30_000_000;
 /// Latest local time that is told from later ones: arithmetic stays far from its ends.
 const LATEST: u64 = 1 << 60;
 
-/// A receiver; see the crate. About 60 KB without its decoder: build it where it shall stay.
+/// A receiver; see the crate. About 50 KB without its decoder: build it where it shall stay.
 pub struct Receiver<D: Decoder> {
     enrolment: Enrolment,
     build: Build,
@@ -170,11 +170,11 @@ impl<D: Decoder> Receiver<D> {
                     pcm: self.player.pcm(from, length),
                 });
             }
-            if let Some((way, probe)) = self.path.next(now, self.mqtt.is_some()) {
-                return Some(self.hello(way, probe));
-            }
             if let Some(topic) = self.next_subscription() {
                 return Some(Output::Subscribe(topic));
+            }
+            if let Some((way, probe)) = self.path.next(now, self.mqtt.is_some()) {
+                return Some(self.hello(way, probe));
             }
             if self.next_presence() {
                 let topic = self.up(Uplink::Presence);
@@ -316,7 +316,11 @@ impl<D: Decoder> Receiver<D> {
 
     fn command(&mut self, message: &[u8]) {
         let now = self.now;
-        let times = self.clock.offset().zip(self.clock.wall(now)).zip(self.clock.booted());
+        let times = self
+            .clock
+            .offset()
+            .zip(self.clock.wall(now))
+            .zip(self.clock.first_set());
         let command = Command::open(&self.enrolment.server_key, message).ok();
         let admitted = command
             .zip(times)
@@ -329,15 +333,18 @@ impl<D: Decoder> Receiver<D> {
         match command.order {
             Order::Play(play) if play.end() <= wall => self.counters.too_late += 1,
             Order::Play(play) => {
-                let over = self.player.play(play, &self.enrolment.secret, now, offset);
-                self.over(over);
+                if let Some(over) = self.player.play(play, &self.enrolment.secret, now, offset) {
+                    self.counters.crowded_out += u32::from(over.outcome != Outcome::Refused);
+                    self.receipts.keep(over);
+                }
             }
             Order::Stop(broadcast) => {
                 if self.player.sounding() == Some(broadcast) {
                     self.sound = None;
                 }
-                let over = self.player.stop(broadcast, now);
-                self.over(over);
+                if let Some(over) = self.player.stop(broadcast, now) {
+                    self.receipts.keep(over);
+                }
             }
             Order::Volume(volume) => {
                 self.player.limits.set_volume(volume);
@@ -352,14 +359,6 @@ impl<D: Decoder> Receiver<D> {
                 self.sound = None;
                 self.reboot = Reboot::Ordered;
             }
-        }
-    }
-
-    /// A command ended a broadcast, or never let it begin.
-    fn over(&mut self, over: Option<Over>) {
-        if let Some(over) = over {
-            self.counters.crowded_out += u32::from(over.outcome == Outcome::Failed);
-            self.receipts.keep(over);
         }
     }
 
@@ -464,7 +463,7 @@ impl<D: Decoder> Receiver<D> {
     }
 
     fn serial(&mut self) -> Option<(Serial, UnixMicros)> {
-        let (boot, at) = self.clock.booted().zip(self.clock.wall(self.now))?;
+        let (boot, at) = self.clock.boot().zip(self.clock.wall(self.now))?;
         self.reports += 1;
         Some((
             Serial {

@@ -209,6 +209,23 @@ impl Counts {
     }
 }
 
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            offered: self.offered + other.offered,
+            arrived: self.arrived + other.arrived,
+            lost: self.lost + other.lost,
+            corrupted: self.corrupted + other.corrupted,
+            in_outage: self.in_outage + other.in_outage,
+            crowded_out: self.crowded_out + other.crowded_out,
+            duplicated: self.duplicated + other.duplicated,
+            held_back: self.held_back + other.held_back,
+        }
+    }
+}
+
 /// One way through the network: from the server to a receiver, or back.
 #[derive(Debug)]
 pub struct Link {

@@ -18,6 +18,9 @@ use crate::report::{BroadcastReport, ReceiptReport, ReceiverReport};
 /// Most broadcasts that are remembered.
 const BROADCASTS: usize = 64;
 
+/// Most streams of one broadcast that are remembered.
+const STREAMS: usize = 16;
+
 /// How far outside its time a broadcast's sound may lie: the receiver's clock is off by less.
 const CLOCK_ERROR: i64 = 500_000;
 
@@ -56,6 +59,8 @@ pub(crate) struct Observer {
 
 struct Broadcast {
     play: Play,
+    /// Sources of the streams that carried it before: a restarted server begins a new one. The last few.
+    before: Vec<u32>,
     first_at: Option<UnixMicros>,
     samples: u64,
     meter: Option<Box<EbuR128>>,
@@ -123,15 +128,16 @@ impl Observer {
             return;
         };
         if let Some(at) = self.find(play.broadcast) {
-            self.broadcasts[at].play = play;
+            self.broadcasts[at].renew(play);
             return;
         }
         if self.broadcasts.len() == BROADCASTS {
             self.broadcasts.pop_front();
         }
-        let (first_at, samples, meter, level, receipt) = (None, 0, None, None, None);
+        let (before, first_at, samples, meter, level, receipt) = (Vec::new(), None, 0, None, None, None);
         self.broadcasts.push_back(Broadcast {
             play,
+            before,
             first_at,
             samples,
             meter,
@@ -267,6 +273,17 @@ impl Observer {
 }
 
 impl Broadcast {
+    fn renew(&mut self, play: Play) {
+        if play.ssrc != self.play.ssrc && !self.before.contains(&self.play.ssrc) {
+            if self.before.len() == STREAMS {
+                self.before.remove(0);
+            }
+            self.before.push(self.play.ssrc);
+        }
+        self.before.retain(|ssrc| *ssrc != play.ssrc);
+        self.play = play;
+    }
+
     fn measure(&mut self, pcm: &[i16]) {
         // A histogram instead of every block: memory stays the same however long it plays.
         let meter = self.meter.get_or_insert_with(|| {
@@ -309,7 +326,13 @@ impl Broadcast {
                 concealed: receipt.concealed,
                 level_dbfs: receipt.level.map(|level| -f64::from(level) / 100.0),
             }),
-            network: down.map(|down| down.counts(self.play.ssrc)).unwrap_or_default(),
+            network: down
+                .map(|down| {
+                    self.before
+                        .iter()
+                        .fold(down.counts(self.play.ssrc), |sum, ssrc| sum + down.counts(*ssrc))
+                })
+                .unwrap_or_default(),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! What simulated receivers played and what the network did to it, as values and as JSON.
 
-use std::fmt;
 use std::path::Path;
 
 use loa_protocol::report::Outcome;
@@ -115,44 +114,6 @@ impl BroadcastReport {
         self.receipt
             .as_ref()
             .is_some_and(|receipt| played(receipt) && self.samples == receipt.planned)
-    }
-}
-
-impl fmt::Display for Report {
-    /// A table: a line for each broadcast of each receiver.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<36}  {:>10}  {:>8}  {:>8}  {:>10}  {:>7}",
-            "cụm thu phát thanh (receiver)", "giây (s)", "gói (pk)", "mất (lost)", "bù (ms)", "LUFS"
-        )?;
-        for receiver in &self.receivers {
-            if receiver.broadcasts.is_empty() {
-                let state = if receiver.ready {
-                    "sẵn sàng (ready)"
-                } else {
-                    "chưa kết nối (not connected)"
-                };
-                writeln!(f, "{:<36}  {state}", receiver.receiver)?;
-            }
-            for broadcast in &receiver.broadcasts {
-                let receipt = broadcast.receipt.as_ref();
-                let level = broadcast
-                    .level_lufs
-                    .map_or_else(|| "–".to_owned(), |level| format!("{level:.1}"));
-                writeln!(
-                    f,
-                    "{:<36}  {:>10.3}  {:>8}  {:>10}  {:>10}  {:>7}",
-                    receiver.receiver,
-                    broadcast.samples as f64 / 48_000.0,
-                    receipt.map_or(0, |receipt| receipt.expected),
-                    receipt.map_or(0, |receipt| receipt.lost),
-                    receipt.map_or(0, |receipt| receipt.concealed / 48),
-                    level
-                )?;
-            }
-        }
-        Ok(())
     }
 }
 

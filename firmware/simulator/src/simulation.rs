@@ -321,3 +321,18 @@ fn enough_files(receivers: usize, needed: usize) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_receivers_than_sockets_are_refused_with_what_is_needed() {
+        assert!(enough_files(1, 66).is_ok());
+        // No system has as many.
+        let error = enough_files(1 << 60, 1 << 61).err().map(|error| error.to_string());
+        let unlimited =
+            std::fs::read_to_string("/proc/self/limits").map_or(true, |text| !text.contains("Max open files"));
+        assert!(unlimited || error.is_some_and(|error| error.contains("ulimit -n 2305843009213693952")));
+    }
+}

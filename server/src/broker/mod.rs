@@ -53,8 +53,6 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const PACKET: usize = 4096;
 /// Longest retained payload in bytes: only presence is retained.
 const RETAINED: usize = 64;
-/// Topics that one client may subscribe to: its own two, and the areas on its path.
-const SUBSCRIPTIONS: usize = 16;
 /// Messages that may wait for one client.
 const WAITING: usize = 4096;
 
@@ -112,7 +110,6 @@ impl Broker {
             topic_alias_maximum: 0,
             maximum_qos: 1,
             shared_subscription_available: false,
-            max_subscriptions_per_client: SUBSCRIPTIONS,
             max_retained_message_size: RETAINED,
             client_channel_capacity: WAITING,
             storage_config: StorageConfig {

@@ -18,7 +18,7 @@ use loa_protocol::UnixMicros;
 use loa_protocol::enrolment::MAX_CERTIFICATE;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256,
+    PKCS_ECDSA_P256_SHA256, SanType,
 };
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
@@ -209,6 +209,12 @@ fn sign(
 ) -> Result<(KeyPair, CertificateDer<'static>), Error> {
     let until = Duration::from_micros(now.0) + LIFE;
     let mut params = CertificateParams::new(hosts)?;
+    // An address is named twice, as what it is and as text: the receivers' TLS (embedded-tls) compares text only.
+    for address in hosts.iter().filter(|host| host.parse::<std::net::Ipv4Addr>().is_ok()) {
+        params
+            .subject_alt_names
+            .push(SanType::DnsName(address.as_str().try_into()?));
+    }
     params.distinguished_name.push(DnType::CommonName, "Loa MQTT");
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

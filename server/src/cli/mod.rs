@@ -2,6 +2,7 @@
 //! the database itself, also beside a running server, which notices within a second.
 
 mod area;
+mod mosquitto;
 mod receiver;
 mod simulate;
 mod user;
@@ -49,6 +50,11 @@ enum Command {
     /// Receivers.
     #[command(verbatim_doc_comment, subcommand)]
     Receiver(receiver::Command),
+    /// Ghi tệp quyền và mật khẩu cho máy chủ Mosquitto bên ngoài; ghi lại sau mỗi lần ghi danh.
+    /// Writes access list and passwords for an outside Mosquitto (allow_anonymous false, use_username_as_clientid true);
+    /// again after each enrolment.
+    #[command(verbatim_doc_comment)]
+    Mosquitto(mosquitto::Mosquitto),
     /// In tài liệu OpenAPI của máy chủ này.
     /// Prints this server's OpenAPI document.
     #[command(verbatim_doc_comment)]
@@ -69,6 +75,7 @@ impl Cli {
                 Command::User(command) => command.run().await,
                 Command::Area(command) => command.run().await,
                 Command::Receiver(command) => command.run().await,
+                Command::Mosquitto(command) => command.run().await,
                 Command::Openapi => Ok(say(&crate::http::document())?),
             }
         })
@@ -101,7 +108,7 @@ async fn serve(args: &ConfigArgs) -> anyhow::Result<()> {
 
 /// Tells what happens on standard error, from the level in `LOA_LOG` on.
 fn log() -> anyhow::Result<()> {
-    let filter = std::env::var("LOA_LOG").unwrap_or_else(|_| "info".into());
+    let filter = std::env::var("LOA_LOG").unwrap_or_else(|_| "info,mqtt5=warn".into());
     let filter = filter
         .parse::<tracing_subscriber::EnvFilter>()
         .context("LOA_LOG must be a filter such as `info`")?;

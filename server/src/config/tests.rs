@@ -74,6 +74,10 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
             "database.url = `…` (/loa.toml): must be a URL that begins with sqlite: or postgres:",
         ),
         (
+            "[mqtt]\nurl = 'mqtts://h'",
+            "mqtt.url begins with mqtts://: mqtt.ca must name the certificate that receivers and this server trust",
+        ),
+        (
             "[public]\nhost = 'a b'",
             "public.host = `a b` (/loa.toml): must be a host name or an address, without port",
         ),
@@ -107,7 +111,10 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
 
 #[test]
 fn a_broker_of_ones_own_is_read_from_its_url() {
-    let read = |url: &str| from_file(&format!("[mqtt]\nurl = '{url}'")).map(|config| config.mqtt_url.unwrap());
+    let read = |url: &str| {
+        let ca = if url.starts_with("mqtts") { "ca = 'ca.pem'" } else { "" };
+        from_file(&format!("[mqtt]\nurl = '{url}'\n{ca}")).map(|config| config.mqtt_url.unwrap())
+    };
     let url = |tls, host: &str, port, username: &str, password: &str| MqttUrl {
         tls,
         host: host.into(),

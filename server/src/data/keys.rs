@@ -63,10 +63,8 @@ mod tests {
         let data = DataFolder::open(&folder.path().join("đài xã")).unwrap();
         let key = signing_key(&data).unwrap();
         assert_eq!(signing_key(&data).unwrap().to_bytes(), key.to_bytes());
-        assert_ne!(
-            mqtt_password(&data).unwrap().as_bytes(),
-            &loa_protocol::id::hex::<64>(&key.to_bytes())
-        );
+        let other = DataFolder::open(&folder.path().join("other")).unwrap();
+        assert_ne!(signing_key(&other).unwrap().to_bytes(), key.to_bytes());
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&data.keys().join("signing.key")), 0o600);
         assert_eq!(mode(&data.keys()), 0o700);

@@ -1,15 +1,21 @@
 //! The receivers, as people have them: orders to them, and what they say. Here: the line to the MQTT broker (`link`),
-//! signed and numbered commands (`orders`), verified reports (`mailbox`). Not here: sound (`transmit`), what should be
+//! signed and numbered commands (`orders`), verified reports (`mailbox`), who is online (`presence`). Not here: sound (`transmit`), what should be
 //! on the air (`playout`), rows (`store`).
 
 mod counters;
+#[cfg(test)]
+mod line_tests;
 mod link;
 mod mailbox;
 mod orders;
+mod presence;
+#[cfg(test)]
+pub(crate) mod test_receiver;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use loa_protocol::command::Play;
 use loa_protocol::key::Secret;
@@ -24,6 +30,7 @@ pub use mailbox::News;
 use link::{Arrival, Line};
 use mailbox::Mailbox;
 use orders::Orders;
+use presence::Presence;
 
 /// Messages that may wait to be read; more stay with the broker.
 const ARRIVALS: usize = 4096;
@@ -33,6 +40,7 @@ pub struct Fleet {
     outbox: Outbox,
     orders: Orders,
     mailbox: Mailbox,
+    presence: Presence,
     arrivals: mpsc::Receiver<Arrival>,
     counters: Arc<Counters>,
     clock: fn() -> UnixMicros,
@@ -73,6 +81,7 @@ impl Fleet {
             outbox: outbox.clone(),
             orders: Orders::new(key),
             mailbox: Mailbox::default(),
+            presence: Presence::default(),
             arrivals,
             counters: Arc::default(),
             clock,
@@ -93,10 +102,27 @@ impl Fleet {
     /// The next thing that a receiver says; `None` once the line has ended. Safe to cancel.
     pub async fn news(&mut self) -> Option<News> {
         loop {
-            match self.arrivals.recv().await? {
-                Arrival::Up => {}
+            if let Some(missing) = self.presence.overdue((self.clock)()) {
+                return Some(News::Presence(missing, false));
+            }
+            let now = (self.clock)();
+            let wait = self
+                .presence
+                .next_wakeup()
+                .map(|at| Duration::from_micros(at.0.saturating_sub(now.0)));
+            let arrival = tokio::select! {
+                arrival = self.arrivals.recv() => arrival?,
+                () = tokio::time::sleep(wait.unwrap_or(Duration::MAX)), if wait.is_some() => continue,
+            };
+            match arrival {
+                Arrival::Up => self.presence.line_up((self.clock)()),
                 Arrival::Message(topic, payload) => match self.mailbox.open(&topic, &payload) {
-                    Ok(news) => return Some(news),
+                    Ok(news) => {
+                        if let News::Presence(receiver, online) = news {
+                            self.presence.heard(receiver, online);
+                        }
+                        return Some(news);
+                    }
                     Err(rejected) => self.counters.reject(rejected, &topic, (self.clock)()),
                 },
             }

@@ -18,6 +18,8 @@ pub mod password;
 mod receivers;
 mod sessions;
 mod shapes;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use axum::handler::Handler as _;

@@ -8,6 +8,8 @@ mod air;
 mod archive;
 pub mod conductor;
 mod stage;
+#[cfg(test)]
+mod stage_tests;
 mod target;
 #[cfg(test)]
 mod tests;

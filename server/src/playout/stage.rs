@@ -296,11 +296,9 @@ impl<A: Archive> Stage<A> {
         let now = (self.clock)();
         match news {
             News::Presence(receiver, online) => {
-                if online {
-                    if let Some(row) = self.receivers.get(&receiver) {
-                        self.fleet.policy(receiver);
-                        self.fleet.volume(receiver, row.volume);
-                    }
+                if let Some(row) = self.receivers.get(&receiver).filter(|_| online) {
+                    self.fleet.policy(receiver);
+                    self.fleet.volume(receiver, row.volume);
                 }
                 self.keep(Fact::Presence(receiver, online, now));
                 self.tell(Input::Presence(receiver, online));

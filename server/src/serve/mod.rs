@@ -3,6 +3,8 @@
 
 mod line;
 mod measures;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io;

@@ -18,6 +18,8 @@ pub mod receivers;
 pub mod record;
 mod row;
 pub mod sessions;
+#[cfg(test)]
+mod tests;
 pub mod users;
 
 use std::path::{Path, PathBuf};

@@ -96,7 +96,8 @@ impl Responder {
         };
         self.counters.hellos.add(1);
         // A probe asks whether this way is open while sound goes another: it moves nothing on purpose.
-        if !hello.probe && !(hello.clock_set && self.peers.bind(&peer, hello.t1, path, now)) {
+        let settled = hello.probe || (hello.clock_set && self.peers.bind(&peer, hello.t1, path, now));
+        if !settled {
             self.counters.unbound.add(1);
         }
         Some(Reply {

@@ -232,7 +232,7 @@ mod tests {
     fn a_stall_skips_only_what_is_too_late() {
         let mut first = true;
         let sent = run(Pacer::new(timing(100), vec![0], UnixMicros(0)), || {
-            std::mem::take(&mut first).then_some(1_000_000).unwrap_or(0)
+            if std::mem::take(&mut first) { 1_000_000 } else { 0 }
         });
         // Woken a second late, 0.6 s into the sound: packets that sound at 0.61 s or later are sent.
         assert_eq!(sent[0].1, 11);

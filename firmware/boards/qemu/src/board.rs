@@ -3,22 +3,30 @@
 use crate::pins::Pin;
 use crate::sound::Sound;
 use crate::watchdog::Watchdog;
+use embedded_hal::digital::OutputPin;
 use loa_board_shell::Board;
+use loa_receiver::hardware::{Amplifier, Guard, led};
 use loa_receiver::{Micros, Status};
 
 /// The hardware of this board, and the files that stand for what it has not.
 pub(crate) struct Qemu {
     sound: Sound,
-    amplifier: Pin,
-    watchdog: Watchdog,
+    amplifier: Amplifier<Pin, Pin>,
+    led: Pin,
+    status: Status,
+    guard: Guard<Watchdog>,
 }
 
 impl Qemu {
     pub(crate) fn new() -> Self {
+        let Ok(amplifier) = Amplifier::new(Pin::amplifier_enable(), Pin::amplifier_mute());
+        let guard = Guard::new(Watchdog::start());
         Self {
             sound: Sound::open(),
-            amplifier: Pin::amplifier(),
-            watchdog: Watchdog::start(),
+            amplifier,
+            led: Pin::led(),
+            status: Status::default(),
+            guard,
         }
     }
 }
@@ -29,17 +37,19 @@ impl Board for Qemu {
     }
 
     fn amplifier(&mut self, on: bool) {
-        self.amplifier.set(on);
+        let Ok(()) = self.amplifier.set(on);
     }
 
     fn status(&mut self, status: Status) {
         log::info!("status {status:?}");
+        self.status = status;
         #[cfg(feature = "measure")]
-        crate::measure::status(status, || self.watchdog.feed());
+        crate::measure::status(status);
     }
 
-    fn alive(&mut self, _now: Micros) {
-        self.watchdog.feed();
+    fn alive(&mut self, now: Micros, turns: u64) {
+        let Ok(()) = self.led.set_state(led(self.status, now).into());
+        self.guard.watch(turns);
     }
 
     fn reboot(&mut self) -> ! {

@@ -1,10 +1,11 @@
 //! Which interrupt is whose. No device crate exists for this machine, so all of them come to one handler with their number.
 #![expect(unsafe_code, reason = "interrupt numbers and priorities")]
 
+use crate::semihosting::exit;
 use crate::{ethernet, executor, time};
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::{NVIC, Peripherals};
-use cortex_m_rt::exception;
+use cortex_m_rt::{ExceptionFrame, exception};
 
 #[derive(Clone, Copy)]
 struct Line(u16);
@@ -50,10 +51,16 @@ unsafe fn DefaultHandler(number: i16) {
         Ok(time::ALARM_INTERRUPT) => time::on_alarm_interrupt(),
         Ok(ethernet::INTERRUPT) => ethernet::on_interrupt(),
         _ => {
-            log::error!("exception {number}: the watchdog bites, or a fault");
+            log::error!("exception {number}: the watchdog bites, or nobody's interrupt");
             loop {
                 cortex_m::asm::nop();
             }
         }
     }
+}
+
+#[exception]
+unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+    log::error!("hard fault: {frame:?}");
+    exit(crate::PANICKED)
 }

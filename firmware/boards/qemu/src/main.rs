@@ -33,18 +33,19 @@ mod watchdog;
 use board::Qemu;
 use embassy_executor::Spawner;
 use embassy_net::{Config, DhcpConfig, Runner, Stack, StackResources};
+#[cfg(not(feature = "measure"))]
 use embassy_time::{Duration, Ticker};
 use ethernet::Ethernet;
-use loa_board_shell::{Account, SOCKETS, Wires};
+use loa_board_shell::{Contact, SOCKETS, Wires};
 use loa_opus::OpusDecoder;
-use loa_receiver::{Build, Receiver};
+use loa_receiver::{Build, Enrolment, Receiver};
 use random::HostRandom;
 use semihosting::exit;
 use static_cell::StaticCell;
 
 /// Exit codes of QEMU.
 const NOT_ENROLLED: u32 = 2;
-const PANICKED: u32 = 101;
+pub(crate) const PANICKED: u32 = 101;
 
 const BUILD: Build = Build {
     firmware: env!("CARGO_PKG_VERSION"),
@@ -52,9 +53,9 @@ const BUILD: Build = Build {
 };
 
 #[cfg(not(feature = "measure"))]
-type Opus = OpusDecoder;
+type Opus = &'static mut OpusDecoder;
 #[cfg(feature = "measure")]
-type Opus = measure::Measured<OpusDecoder>;
+type Opus = measure::Measured<&'static mut OpusDecoder>;
 
 static WIRES: Wires = Wires::new();
 
@@ -81,13 +82,9 @@ fn main() -> ! {
     let ethernet = Ethernet::start().expect("a LAN9118 is there: -nic user,model=lan9118");
     let mut random = HostRandom::open().expect("the host has random numbers in /dev/urandom");
 
-    static RECEIVER: StaticCell<Receiver<Opus>> = StaticCell::new();
-    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, Opus::default()));
-    static ACCOUNT: StaticCell<Account> = StaticCell::new();
-    let account = ACCOUNT.init(Account::of(&receiver.session()).expect("a session fits an account"));
-
+    let (receiver, contact) = receiver(enrolment);
     let mut dhcp = DhcpConfig::default();
-    dhcp.hostname = account_name(account);
+    dhcp.hostname = contact_name(contact);
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
     let (stack, runner) = embassy_net::new(
         ethernet,
@@ -97,21 +94,35 @@ fn main() -> ! {
     );
 
     let board = Qemu::new();
-    log::info!("receiver {} boots", account.name());
+    log::info!("receiver {} boots", contact.name());
     executor::run(
         |urgent: Spawner| {
             urgent.spawn(network(runner).expect("spawned once"));
-            urgent.spawn(attend(stack, receiver, board, account).expect("spawned once"));
+            urgent.spawn(attend(stack, receiver, board, contact).expect("spawned once"));
         },
         |patient: Spawner| {
-            patient.spawn(converse(account, random).expect("spawned once"));
+            patient.spawn(converse(contact, random).expect("spawned once"));
+            // No board one can buy needs it, so it is not measured.
+            #[cfg(not(feature = "measure"))]
             patient.spawn(tick().expect("spawned once"));
         },
     )
 }
 
-fn account_name(account: &Account) -> Option<heapless::String<32>> {
-    heapless::String::try_from(account.name()).ok()
+/// Not inlined, so that what it needs of the stack while it builds is given back.
+#[inline(never)]
+fn receiver(enrolment: Enrolment) -> (&'static mut Receiver<Opus>, &'static Contact) {
+    static DECODER: StaticCell<OpusDecoder> = StaticCell::new();
+    static RECEIVER: StaticCell<Receiver<Opus>> = StaticCell::new();
+    static CONTACT: StaticCell<Contact> = StaticCell::new();
+    let decoder = Opus::from(DECODER.init_with(OpusDecoder::new));
+    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, decoder));
+    let contact = CONTACT.init(Contact::of(&receiver.session()).expect("a session fits a contact"));
+    (receiver, contact)
+}
+
+fn contact_name(contact: &Contact) -> Option<heapless::String<32>> {
+    heapless::String::try_from(contact.name()).ok()
 }
 
 /// A task of its own: sockets wake it whenever they are asked for anything.
@@ -125,29 +136,24 @@ async fn attend(
     stack: Stack<'static>,
     receiver: &'static mut Receiver<Opus>,
     mut board: Qemu,
-    account: &'static Account,
+    contact: &'static Contact,
 ) -> ! {
-    loa_board_shell::attend(stack, receiver, &mut board, account, &WIRES).await
+    loa_board_shell::attend(stack, receiver, &mut board, contact, &WIRES).await
 }
 
 #[embassy_executor::task]
-async fn converse(account: &'static Account, mut random: HostRandom) -> ! {
-    loa_board_shell::converse(account, &WIRES, &mut random).await
+async fn converse(contact: &'static Contact, mut random: HostRandom) -> ! {
+    loa_board_shell::converse(contact, &WIRES, &mut random).await
 }
 
 /// Keeps QEMU awake: while its guest sleeps, its user-mode network looks at new TCP connections only once a second.
+#[cfg(not(feature = "measure"))]
 #[embassy_executor::task]
 async fn tick() -> ! {
     let mut ticker = Ticker::every(Duration::from_millis(5));
     loop {
         ticker.next().await;
     }
-}
-
-#[cortex_m_rt::exception]
-unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
-    log::error!("hard fault: {frame:?}");
-    exit(PANICKED)
 }
 
 #[panic_handler]

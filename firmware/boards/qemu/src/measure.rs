@@ -6,10 +6,11 @@
 //!
 //! - `per_tick`: a loop of known length, counted at boot: 50.0, or it did not run with `-icount shift=0`, and nothing below means anything.
 //! - `microseconds`: how long the broadcast was measured; `awake`: everything between waking up and sleeping, interrupts,
-//!   network, MQTT and the 5 ms tick included.
+//!   network and MQTT included.
 //! - `decode`, `conceal`: calls of the decoder from within the receiver, with and without a packet.
 //! - `datagram`, `message`, `timer`: what else the receiver and its shell did after such an event, the decoder's share taken out.
 //!   A datagram's is what SRTP and the jitter buffer cost.
+//! - `stack`: the most bytes that the stack has had since boot, interrupts on top of each other included.
 //! - `alone`: the same calls of libopus again, in the same order, by a loop that does nothing else.
 
 use crate::semihosting::{File, Mode};
@@ -119,8 +120,8 @@ pub(crate) fn ends(work: Work) {
     });
 }
 
-/// The receiver's state has changed; `feed` feeds the watchdog.
-pub(crate) fn status(status: Status, feed: impl FnMut()) {
+/// The receiver's state has changed.
+pub(crate) fn status(status: Status) {
     let streaming = status == Status::Streaming;
     match with(|meter| (meter.since, streaming)) {
         (None, true) => with(|meter| {
@@ -143,15 +144,21 @@ pub(crate) fn status(status: Status, feed: impl FnMut()) {
                 core::mem::take(meter)
             });
             with(|fresh| (fresh.calibration, fresh.woke) = (meter.calibration, meter.woke));
-            report(&meter, since.elapsed().as_micros(), &alone(feed));
+            let (microseconds, stack) = (since.elapsed().as_micros(), stack());
+            report(&meter, microseconds, stack, &alone());
         }
         _ => {}
     }
 }
 
 /// A decoder whose calls are counted and recorded.
-#[derive(Default)]
 pub(crate) struct Measured<D>(D);
+
+impl<D> From<D> for Measured<D> {
+    fn from(decoder: D) -> Self {
+        Self(decoder)
+    }
+}
 
 impl<D: Decoder> Decoder for Measured<D> {
     fn decode(&mut self, packet: Option<&[u8]>, fec: bool, pcm: &mut [i16]) -> Result<usize, DecodeError> {
@@ -187,8 +194,24 @@ impl<D: Decoder> Decoder for Measured<D> {
     }
 }
 
+/// How much of the stack has been used: cortex-m-rt painted it at boot.
+#[expect(unsafe_code, reason = "looks at the stack's memory")]
+fn stack() -> usize {
+    unsafe extern "C" {
+        static _stack_end: u32;
+        static _stack_start: u32;
+    }
+    let (mut lowest, top) = (&raw const _stack_end, &raw const _stack_start);
+    // SAFETY: from the end of the variables to the stack's beginning all is RAM, whether it has been used or not.
+    while lowest < top && unsafe { lowest.read_volatile() } == cortex_m_rt::STACK_PAINT_VALUE {
+        lowest = lowest.wrapping_add(1);
+    }
+    top as usize - lowest as usize
+}
+
 /// Decodes what was recorded once more, and nothing else.
-fn alone(mut feed: impl FnMut()) -> Count {
+#[inline(never)]
+fn alone() -> Count {
     let mut count = Count::default();
     let Some(mut file) = File::open(PACKETS, Mode::Read) else {
         return count;
@@ -205,12 +228,12 @@ fn alone(mut feed: impl FnMut()) -> Count {
         // What it refused the first time it refuses again.
         let _ = decoder.decode((kind != CONCEAL).then_some(bytes), kind == FEC, pcm);
         count.add(ticks() - before);
-        feed();
+        crate::watchdog::feed();
     }
     count
 }
 
-fn report(meter: &Meter, microseconds: u64, alone: &Count) {
+fn report(meter: &Meter, microseconds: u64, stack: usize, alone: &Count) {
     let instructions = |ticks: u64| ticks * LOOP_INSTRUCTIONS / meter.calibration.max(1);
     let thousandths = LOOP_INSTRUCTIONS * 1000 / meter.calibration.max(1);
     let mut json = heapless::String::<1024>::new();
@@ -221,6 +244,7 @@ fn report(meter: &Meter, microseconds: u64, alone: &Count) {
             ",\"microseconds\":{microseconds},\"awake\":{}",
             instructions(meter.awake)
         )?;
+        write!(json, ",\"stack\":{stack}")?;
         for (name, count) in [
             ("decode", &meter.decode),
             ("conceal", &meter.conceal),

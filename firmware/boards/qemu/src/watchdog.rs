@@ -18,8 +18,8 @@ static LOCK: Register = register(0xC00);
 const UNLOCK: u32 = 0x1ACC_E551;
 /// Interrupt at the first zero, reset at the second.
 const RUN: u32 = 0b11;
-/// Four seconds at 20 MHz until it bites, and four more until it resets.
-const PERIOD: u32 = 4 * 20_000_000;
+/// Ten seconds at 20 MHz until it bites, and ten more until it resets.
+const PERIOD: u32 = 10 * 20_000_000;
 
 /// The running watchdog.
 pub(crate) struct Watchdog(());
@@ -31,9 +31,16 @@ impl Watchdog {
         CONTROL.write(RUN);
         Self(())
     }
+}
 
-    pub(crate) fn feed(&mut self) {
-        // Loads the period again, too.
-        CLEAR.write(1);
+impl loa_receiver::hardware::Watchdog for Watchdog {
+    fn feed(&mut self) {
+        feed();
     }
+}
+
+/// Feeds it, also for work that is longer than a watchdog's patience ([`crate::measure`]).
+pub(crate) fn feed() {
+    // Loads the period again, too.
+    CLEAR.write(1);
 }

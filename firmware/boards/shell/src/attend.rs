@@ -1,6 +1,6 @@
 //! The urgent half: the receiver itself, everything that happens to it and everything that it orders.
 
-use crate::board::{Account, Board, Work};
+use crate::board::{Board, Contact, Work};
 use crate::outbox::Message;
 use crate::wires::{Heard, Wires};
 use crate::{address, line};
@@ -35,28 +35,32 @@ pub async fn attend<D: Decoder, B: Board>(
     stack: Stack<'_>,
     receiver: &mut Receiver<D>,
     board: &mut B,
-    account: &Account,
+    contact: &Contact,
     wires: &Wires,
 ) -> ! {
     let media = Cell::new(None);
     let serve = serve(stack, receiver, board, &media, wires);
     join3(
         serve,
-        follow(stack, account, &media),
-        line::carry(stack, account, &wires.line),
+        follow(stack, contact, &media),
+        line::carry(stack, contact, &wires.line),
     )
     .await
     .0
 }
 
 /// Keeps the media host's address up to date.
-async fn follow(stack: Stack<'_>, account: &Account, media: &Cell<Option<IpEndpoint>>) -> ! {
+async fn follow(stack: Stack<'_>, contact: &Contact, media: &Cell<Option<IpEndpoint>>) -> ! {
+    let mut told = false;
     loop {
-        let found = address::resolve(stack, &account.media_host).await;
+        let found = address::resolve(stack, &contact.media_host).await;
         match found {
-            Some(address) => media.set(Some(IpEndpoint::new(address, account.media_port))),
-            None => log::warn!("nobody knows the address of {}", account.media_host),
+            Some(address) => media.set(Some(IpEndpoint::new(address, contact.media_port))),
+            // The last one it had is still the best guess.
+            None if !told => log::warn!("nobody knows the address of {}", contact.media_host),
+            None => {}
         }
+        told = found.is_none();
         Timer::after(if found.is_some() { LOOK_UP } else { LOOK_UP_AGAIN }).await;
     }
 }
@@ -77,12 +81,12 @@ async fn serve<D: Decoder, B: Board>(
     socket.bind(0).expect("a fresh socket can be bound");
 
     let mut datagram = [0; MAX_DATAGRAM];
-    let mut work = Work::Timer;
+    let mut work = Some(Work::Timer);
     let mut looked = 0;
     let mut reboot = None;
+    board.begins(Work::Timer);
     receiver.handle(now(), Input::Timer);
     loop {
-        board.begins(work);
         while let Some(output) = receiver.poll() {
             match output {
                 Output::Datagram(bytes) => send(&socket, media.get(), bytes),
@@ -107,7 +111,9 @@ async fn serve<D: Decoder, B: Board>(
                 },
             }
         }
-        board.ends(work);
+        if let Some(work) = work.take() {
+            board.ends(work);
+        }
 
         let time = now().0;
         if reboot.is_some_and(|at| at <= time) {
@@ -116,7 +122,7 @@ async fn serve<D: Decoder, B: Board>(
         if time >= looked + B::ALIVE / 2 {
             looked = time;
             if wires.silence() < STUCK {
-                board.alive(Micros(time));
+                board.alive(Micros(time), receiver.turns());
             }
         }
 
@@ -124,27 +130,23 @@ async fn serve<D: Decoder, B: Board>(
         let next = due.min(looked + B::ALIVE / 2);
         match select3(wires.heard.receive(), socket.recv_from(&mut datagram), alarm(next)).await {
             Either3::First(heard) => {
-                work = Work::Message;
-                board.begins(work);
+                board.begins(*work.insert(Work::Message));
                 hear(receiver, heard);
-                board.ends(work);
             }
             Either3::Second(Ok((length, from))) if Some(from.endpoint) == media.get() => {
-                work = Work::Datagram;
-                board.begins(work);
+                board.begins(*work.insert(Work::Datagram));
                 receiver.handle(now(), Input::Datagram(&mut datagram[..length]));
-                board.ends(work);
             }
             // From somebody else, or longer than any of ours.
-            Either3::Second(_) => continue,
+            Either3::Second(_) => {}
             Either3::Third(()) => {}
         }
         // However much comes in, what is due is done.
         if due <= now().0 {
-            work = Work::Timer;
-            board.begins(work);
+            if work.is_none() {
+                board.begins(*work.insert(Work::Timer));
+            }
             receiver.handle(now(), Input::Timer);
-            board.ends(work);
         }
     }
 }

@@ -17,13 +17,14 @@ pub trait Board {
     /// Shows the technician how it is.
     fn status(&mut self, status: Status);
 
-    /// Called at least every [`crate::Board::ALIVE`] as long as everything runs: feeds the watchdog, lets the LED blink.
-    fn alive(&mut self, now: Micros);
+    /// Called at least every [`Board::ALIVE`] microseconds as long as everything runs: lets the LED blink at `now`, and feeds the watchdog if
+    /// the receiver's `turns` have risen ([`loa_receiver::hardware::Guard`]).
+    fn alive(&mut self, now: Micros, turns: u64);
 
     /// Starts afresh.
     fn reboot(&mut self) -> !;
 
-    /// Work of this kind begins. Only a board that measures cares.
+    /// Work of this kind begins, what the receiver orders because of it included. Only a board that measures cares.
     fn begins(&mut self, _work: Work) {}
 
     /// The work that began last is done.
@@ -40,13 +41,13 @@ pub enum Work {
     Datagram,
     /// A message over MQTT.
     Message,
-    /// What was due.
+    /// What was due, if nothing else happened.
     Timer,
 }
 
 /// Where and as whom to connect: a copy of [`Session`] that outlives it.
 #[derive(Debug)]
-pub struct Account {
+pub struct Contact {
     pub(crate) host: String<MAX_HOST>,
     pub(crate) port: u16,
     pub(crate) ca: Option<Vec<u8, MAX_CERTIFICATE>>,
@@ -57,14 +58,14 @@ pub struct Account {
     pub(crate) media_port: u16,
 }
 
-impl Account {
+impl Contact {
     /// The receiver's name to the broker, and on the local network.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The account of a receiver; `None` if a field is longer than an enrolment allows.
+    /// A receiver's; `None` if a field is longer than an enrolment allows.
     #[must_use]
     pub fn of(session: &Session<'_>) -> Option<Self> {
         Some(Self {

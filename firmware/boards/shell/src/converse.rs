@@ -1,7 +1,7 @@
 //! The half that may wait: connecting, TLS and the MQTT session, again and again.
 
 use crate::backoff::Backoff;
-use crate::board::Account;
+use crate::board::Contact;
 use crate::line::{State, Wire};
 use crate::mqtt::{self, Credentials, Ended};
 use crate::transport::{Plain, Records, Secured};
@@ -21,17 +21,17 @@ const GOOD: Duration = Duration::from_secs(10);
 const ALIVE: Duration = Duration::from_secs(1);
 
 /// Holds the MQTT session, for ever.
-pub async fn converse<R: CryptoRngCore>(account: &Account, wires: &Wires, random: &mut R) -> ! {
+pub async fn converse<R: CryptoRngCore>(contact: &Contact, wires: &Wires, random: &mut R) -> ! {
     let alive = async {
         loop {
             wires.conversing();
             Timer::after(ALIVE).await;
         }
     };
-    join(sessions(account, wires, random), alive).await.0
+    join(sessions(contact, wires, random), alive).await.0
 }
 
-async fn sessions<R: CryptoRngCore>(account: &Account, wires: &Wires, random: &mut R) -> ! {
+async fn sessions<R: CryptoRngCore>(contact: &Contact, wires: &Wires, random: &mut R) -> ! {
     let mut backoff = Backoff::new();
     let mut records = Records::new();
     loop {
@@ -39,7 +39,7 @@ async fn sessions<R: CryptoRngCore>(account: &Account, wires: &Wires, random: &m
         if wires.line.dial().await == State::Open {
             wires.overrun.reset();
             let up = Cell::new(false);
-            let session = over(account, wires, &mut records, random, &up);
+            let session = over(contact, wires, &mut records, random, &up);
             match select3(session, wires.line.closed(), wires.overrun.wait()).await {
                 Either3::First(ended) => log::warn!("MQTT session ended: {ended}"),
                 Either3::Second(()) => log::warn!("MQTT session ended: the connection was closed"),
@@ -49,7 +49,7 @@ async fn sessions<R: CryptoRngCore>(account: &Account, wires: &Wires, random: &m
                 wires.heard.send(Heard::Down).await;
             }
         } else {
-            log::warn!("no connection to {}:{}", account.host, account.port);
+            log::warn!("no connection to {}:{}", contact.host, contact.port);
         }
         wires.line.hang_up();
         if began.elapsed() >= GOOD {
@@ -61,22 +61,22 @@ async fn sessions<R: CryptoRngCore>(account: &Account, wires: &Wires, random: &m
 
 /// One session over the open line.
 async fn over<R: CryptoRngCore>(
-    account: &Account,
+    contact: &Contact,
     wires: &Wires,
     records: &mut Records,
     random: &mut R,
     up: &Cell<bool>,
 ) -> Ended {
     let credentials = Credentials {
-        name: &account.name,
-        password: &account.password,
-        will: (&account.will, topic::ABSENT),
+        name: &contact.name,
+        password: &contact.password,
+        will: (&contact.will, topic::ABSENT),
     };
     let wire = Wire(&wires.line);
-    let Some(ca) = account.ca.as_deref() else {
+    let Some(ca) = contact.ca.as_deref() else {
         return mqtt::session(wire, &credentials, wires, up).await;
     };
-    let open = Secured::open(wire, records, ca, &account.host, random);
+    let open = Secured::open(wire, records, ca, &contact.host, random);
     let mut secured = match with_timeout(HANDSHAKE, open).await {
         Ok(Ok(secured)) => secured,
         Ok(Err(error)) => return Ended::Insecure(error),

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Whatever runs full between them is handled: see [`Wires`].
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 
 mod address;
@@ -21,6 +21,7 @@ mod attend;
 mod backoff;
 mod board;
 mod converse;
+mod feeder;
 mod line;
 mod mqtt;
 mod outbox;
@@ -28,8 +29,9 @@ mod transport;
 mod wires;
 
 pub use attend::attend;
-pub use board::{Account, Board, Work};
+pub use board::{Board, Contact, Work};
 pub use converse::converse;
+pub use feeder::Feeder;
 pub use wires::Wires;
 
 /// How many sockets a board's network stack must have room for: DHCP, DNS, media, MQTT, and one that is just closing.

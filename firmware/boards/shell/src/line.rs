@@ -2,7 +2,7 @@
 //! other ([`Line`]).
 
 use crate::address;
-use crate::board::Account;
+use crate::board::Contact;
 use core::convert::Infallible;
 use embassy_futures::select::{Either3, select3};
 use embassy_net::Stack;
@@ -69,7 +69,7 @@ impl Line {
 }
 
 /// Opens connections to the broker and carries their bytes, for ever.
-pub(crate) async fn carry(stack: Stack<'_>, account: &Account, line: &Line) -> ! {
+pub(crate) async fn carry(stack: Stack<'_>, contact: &Contact, line: &Line) -> ! {
     let (mut receiving, mut sending) = ([0; WINDOW], [0; WINDOW]);
     loop {
         line.dial.wait().await;
@@ -82,9 +82,9 @@ pub(crate) async fn carry(stack: Stack<'_>, account: &Account, line: &Line) -> !
         socket.set_keep_alive(Some(KEEP_ALIVE));
         socket.set_nagle_enabled(false);
         let connected = with_timeout(CONNECT, async {
-            let address = address::resolve(stack, &account.host).await?;
+            let address = address::resolve(stack, &contact.host).await?;
             stack.wait_config_up().await;
-            socket.connect((address, account.port)).await.ok()
+            socket.connect((address, contact.port)).await.ok()
         });
         if !matches!(connected.await, Ok(Some(()))) {
             line.state.signal(State::Closed);

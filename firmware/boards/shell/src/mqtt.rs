@@ -124,10 +124,19 @@ async fn talk<N: Transport>(
                 let mut message = None;
                 match in_time(client.poll_body(header?)).await? {
                     Event::Publish(publish) => message = copy(&publish.topic, publish.message.as_bytes()),
-                    Event::Suback(_)
-                    | Event::PublishAcknowledged(_)
-                    | Event::PublishRejected(_)
-                    | Event::PublishAborted(_) => unacknowledged = unacknowledged.saturating_sub(1),
+                    Event::Suback(answer) => {
+                        if answer.reason_code.is_erroneous() {
+                            log::warn!("the broker refuses a subscription: {:?}", answer.reason_code);
+                        }
+                        unacknowledged = unacknowledged.saturating_sub(1);
+                    }
+                    Event::PublishRejected(answer) => {
+                        log::warn!("the broker refuses a message: {:?}", answer.reason_code);
+                        unacknowledged = unacknowledged.saturating_sub(1);
+                    }
+                    Event::PublishAcknowledged(_) | Event::PublishAborted(_) => {
+                        unacknowledged = unacknowledged.saturating_sub(1);
+                    }
                     _ => {}
                 }
                 release(client.buffer_mut());

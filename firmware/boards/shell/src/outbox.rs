@@ -11,6 +11,7 @@ use loa_protocol::topic::MAX_TOPIC;
 pub(crate) type Outbox = Channel<CriticalSectionRawMutex, Message, 24>;
 
 /// One thing for the MQTT session to do.
+#[expect(clippy::large_enum_variant, reason = "there is no heap to put the large one on")]
 pub(crate) enum Message {
     /// Ask for a topic.
     Subscribe {

@@ -31,6 +31,7 @@ pub struct Wires {
 }
 
 /// What the MQTT session has to tell.
+#[expect(clippy::large_enum_variant, reason = "there is no heap to put the large one on")]
 pub(crate) enum Heard {
     Up,
     Down,
@@ -82,4 +83,36 @@ impl Default for Wires {
 /// Milliseconds since boot; wraps after 49 days.
 fn milliseconds() -> u32 {
     Instant::now().as_millis() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(at_least_once: bool) -> Message {
+        let topic = String::try_from("loa/1/topic").unwrap();
+        Message::Publish {
+            topic,
+            payload: Vec::new(),
+            at_least_once,
+            retain: false,
+        }
+    }
+
+    #[test]
+    fn what_may_get_lost_leaves_room_for_what_may_not() {
+        let wires = Wires::new();
+        for _ in 0..100 {
+            wires.post(message(false));
+        }
+        assert_eq!(wires.outbox.free_capacity(), RESERVE);
+        for _ in 0..RESERVE {
+            wires.post(message(true));
+        }
+        assert!(!wires.overrun.signaled());
+        wires.post(message(false));
+        assert!(!wires.overrun.signaled(), "lost, and nothing else");
+        wires.post(message(true));
+        assert!(wires.overrun.signaled(), "the session is given up");
+    }
 }

@@ -5,4 +5,5 @@ mod hello;
 mod limits;
 mod playing;
 mod robust;
+#[cfg(test)]
 mod world;

@@ -324,27 +324,51 @@ fn the_clock_being_corrected_a_little_moves_nothing_that_sounds() {
 }
 
 #[test]
+fn a_slow_way_to_the_server_is_no_reason_to_move_what_sounds() {
+    let mut world = World::ready();
+    let it = play(1, 3 * SECOND, 48_000 * 80);
+    world.broadcast(&it, LATENCY);
+    // The clock comes to be 40 ms off, and says that it may be by 45.
+    world.uphill = 80_000;
+    world.run_until(75 * SECOND);
+    assert_eq!(world.receiver.clock_error(), 45_000);
+    let wall = world.receiver.wall(loa_receiver::Micros(world.now));
+    assert_eq!(wall, Some(world.wall(world.now).offset(40_000)));
+    world.run_until(90 * SECOND);
+    assert_eq!(joined(&world.heard(&it)).1.len() as u64, it.samples);
+    assert_eq!(world.receiver.counters().jumps, 0);
+}
+
+#[test]
 fn the_clock_being_corrected_by_much_moves_it() {
-    for (error, expected) in [(300_000i64, 500 - 5), (-300_000, 500)] {
+    // The server's clock turns out to be ahead: 300 ms are skipped. Or behind: 300 ms of silence, and nothing sounds twice.
+    for (error, skipped) in [(300_000i64, 14_400), (-300_000, 0)] {
         let mut world = World::ready();
         let it = play(1, 3 * SECOND, 2880 * 500);
         world.broadcast(&it, LATENCY);
         world.run_until(5 * SECOND);
-        // Packets go on as before the correction or earlier, so that nothing is lost.
+        let start = world.local(it.start);
         world.clock_error = error;
         world.run_until(50 * SECOND);
         assert_eq!(world.receiver.counters().jumps, 1);
         let receipt = world.receipt(&it);
-        assert!(receipt.received >= expected - 8, "{receipt:?}");
-        // Nothing sounds twice, and in order.
-        let starts: Vec<_> = world
-            .log
-            .sound
-            .iter()
-            .map(|(at, pcm)| (*at, *at + pcm.len() as u64 * 125 / 6))
-            .collect();
-        assert!(starts.windows(2).all(|pair| pair[1].0 + 1 >= pair[0].1));
-        assert!(receipt.played <= it.samples);
+        assert!(receipt.played.abs_diff(it.samples - skipped) <= 1, "{receipt:?}");
+        assert_eq!(
+            (receipt.expected, receipt.received),
+            (it.packets(), it.packets() - receipt.lost)
+        );
+        let lost = skipped / 2880;
+        assert!((lost..=lost + 1).contains(&receipt.lost), "{receipt:?}");
+        // Every sample where the clock says, before and after.
+        let mut moved = 0;
+        for (at, pcm) in &world.log.sound {
+            let place = |start: u64| (at.saturating_sub(start) * 6).div_ceil(125);
+            let (old, new) = (place(start), place(start.checked_add_signed(-error).unwrap()));
+            let is = |n: u64| *pcm == programme(&it, n, n + pcm.len() as u64);
+            assert!(is(old) && moved == 0 || is(new), "{at}");
+            moved += u64::from(!is(old));
+        }
+        assert!(moved > 300);
     }
 }
 

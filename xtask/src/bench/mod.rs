@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: measurements, as ratios side by side in one run.
 
+mod firmware;
+
 use anyhow::{Result, bail};
 
 #[derive(clap::Args)]
@@ -13,7 +15,11 @@ pub(crate) struct Arguments {
 
 /// A benchmark: its name, what it measures, and how.
 type Bench = (&'static str, &'static str, fn(bool) -> Result<()>);
-const BENCHES: &[Bench] = &[];
+const BENCHES: &[Bench] = &[(
+    "firmware",
+    "flash and RAM of both images; instructions of the receiver beside libopus alone, on the same packets",
+    firmware::run,
+)];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let Some(name) = &arguments.name else {

@@ -1,0 +1,113 @@
+//! The receiver on a W5500-EVB-Pico2 (RP2350A with W5500 Ethernet) with an I2S DAC: the board one can buy. `hardware/README.md` says how to
+//! build one.
+//!
+//! It has been compiled and linked, and its receiver and shell run on another board; this image itself HAS NOT RUN ON SILICON yet. To be
+//! looked at first when it does: the order of the I2S bits, the delay of the output ([`dac`]), the W5500's reset and interrupt, and what flash
+//! without a cache costs.
+//!
+//! Three priorities, each an executor: [`dac`] refills the DAC's buffer every 10 ms and may interrupt everything; [`attend`] is the
+//! network and the receiver; the main thread has TLS and MQTT and whatever time is left.
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+mod board;
+mod dac;
+mod flash;
+mod identity;
+mod network;
+mod pins;
+mod priorities;
+mod reset;
+
+use board::Rp2350;
+use embassy_executor::Spawner;
+use embassy_rp::clocks::ClockConfig;
+use embassy_rp::trng::{self, Trng};
+use embassy_rp::{bind_interrupts, dma, peripherals, pio};
+use loa_board_shell::{Contact, Wires};
+use loa_opus::OpusDecoder;
+use loa_receiver::{Build, Enrolment, Receiver};
+use network::Network;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use static_cell::StaticCell;
+
+/// An exact multiple of the DAC's 48 kHz × 32 bits × 2 (a PIO loop of two instructions), so that its bit clock does not jitter; close
+/// to the 150 MHz the chip is made for.
+const SYSTEM_HERTZ: u32 = 153_600_000;
+
+const BUILD: Build = Build {
+    firmware: env!("CARGO_PKG_VERSION"),
+    board: "rp2350-w5500",
+};
+
+bind_interrupts!(pub(crate) struct Interrupts {
+    DMA_IRQ_0 => dma::InterruptHandler<peripherals::DMA_CH0>, dma::InterruptHandler<peripherals::DMA_CH1>,
+        dma::InterruptHandler<peripherals::DMA_CH2>;
+    PIO0_IRQ_0 => pio::InterruptHandler<peripherals::PIO0>;
+    TRNG_IRQ => trng::InterruptHandler<peripherals::TRNG>;
+});
+
+type Opus = &'static mut OpusDecoder;
+
+static WIRES: Wires = Wires::new();
+
+#[embassy_executor::main(executor = "embassy_rp::executor::Executor", entry = "cortex_m_rt::entry")]
+async fn main(spawner: Spawner) {
+    let clocks = ClockConfig::system_freq(SYSTEM_HERTZ).expect("12 MHz × 128 / 10");
+    let chip = embassy_rp::init(embassy_rp::config::Config::new(clocks));
+    let (ethernet, dac, amplifier, led) = pins::take_pins!(chip);
+    // Mute first, whatever else is wrong.
+    let board = Rp2350::new(amplifier, led, chip.WATCHDOG);
+
+    let Ok(Some(enrolment)) = flash::enrolment() else {
+        board.not_enrolled().await
+    };
+    let mut seed = [0; 32];
+    Trng::new(chip.TRNG, Interrupts, trng::Config::default())
+        .fill_bytes(&mut seed)
+        .await;
+    let mut random = ChaCha20Rng::from_seed(seed);
+
+    let (receiver, contact) = receiver(enrolment);
+    let (sound, urgent) = priorities::start();
+    sound.spawn(dac::feed(dac, chip.PIO0, chip.DMA_CH2).expect("spawned once"));
+    let network = Network {
+        pins: ethernet,
+        spi: chip.SPI0,
+        send: chip.DMA_CH0,
+        receive: chip.DMA_CH1,
+        seed: random.next_u64(),
+    };
+    urgent.spawn(attend(network, receiver, board, contact).expect("spawned once"));
+    spawner.spawn(converse(contact, random).expect("spawned once"));
+}
+
+/// Not inlined, so that what it needs of the stack while it builds is given back.
+#[inline(never)]
+fn receiver(enrolment: Enrolment) -> (&'static mut Receiver<Opus>, &'static Contact) {
+    static DECODER: StaticCell<OpusDecoder> = StaticCell::new();
+    static RECEIVER: StaticCell<Receiver<Opus>> = StaticCell::new();
+    static CONTACT: StaticCell<Contact> = StaticCell::new();
+    let decoder = DECODER.init_with(OpusDecoder::new);
+    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, decoder));
+    let contact = CONTACT.init(Contact::of(&receiver.session()).expect("a session fits a contact"));
+    (receiver, contact)
+}
+
+#[embassy_executor::task]
+async fn attend(
+    network: Network,
+    receiver: &'static mut Receiver<Opus>,
+    mut board: Rp2350,
+    contact: &'static Contact,
+) -> ! {
+    let stack = network.start(contact.name()).await;
+    loa_board_shell::attend(stack, receiver, &mut board, contact, &WIRES).await
+}
+
+#[embassy_executor::task]
+async fn converse(contact: &'static Contact, mut random: ChaCha20Rng) -> ! {
+    loa_board_shell::converse(contact, &WIRES, &mut random).await
+}

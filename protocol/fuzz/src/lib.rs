@@ -1,0 +1,6 @@
+//! What must hold of every decoder, shared with the tests of `loa-protocol`.
+
+#[path = "../../tests/decoders/mod.rs"]
+pub mod decoders;
+#[path = "../../tests/keys/mod.rs"]
+pub mod keys;

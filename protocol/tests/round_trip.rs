@@ -1,0 +1,227 @@
+//! Whatever value is written is read as the same, and never under another key or as another kind.
+
+use loa_protocol::command::{Command, MAX_WINDOWS, Order, Play, Policy, Recipient, Window};
+use loa_protocol::enrolment::{Enrolment, MAX_ENROLMENT};
+use loa_protocol::key::Secret;
+use loa_protocol::precedence::Class;
+use loa_protocol::report::{MediaPath, Outcome, Receipt, Serial, Telemetry};
+use loa_protocol::{AreaId, BroadcastId, Error, MAX_MESSAGE, ReceiverId, SigningKey, StreamId, UnixMicros};
+use proptest::array::uniform32;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+fn id() -> impl Strategy<Value = [u8; 16]> {
+    proptest::array::uniform16(any::<u8>())
+}
+
+fn time() -> impl Strategy<Value = UnixMicros> {
+    any::<u64>().prop_map(UnixMicros)
+}
+
+fn play() -> impl Strategy<Value = Play> {
+    let who = (id(), id(), any::<u32>(), 0u8..3, any::<u8>());
+    let what = (time(), 1u64..=86_400 * 48_000, 1u16..=48, any::<u16>(), any::<bool>());
+    (who, what).prop_map(
+        |((broadcast, stream, ssrc, class, depth), (start, samples, grains, pre_skip, overrides))| Play {
+            broadcast: BroadcastId(broadcast),
+            stream: StreamId(stream),
+            ssrc,
+            class: Class::try_from(class).expect("one of three"),
+            depth,
+            start,
+            samples,
+            packet_samples: grains * 120,
+            pre_skip,
+            overrides,
+        },
+    )
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    let window = (0u16..1440, 1u16..=1440).prop_map(|(from, to)| Window { from, to });
+    (
+        0u8..=100,
+        -1440i16..=1440,
+        vec(window, 0..=MAX_WINDOWS),
+        option::of(any::<u16>()),
+    )
+        .prop_map(|(volume_cap, utc_offset, allowed, daily_minutes)| Policy {
+            volume_cap,
+            utc_offset,
+            allowed: allowed.into_iter().collect(),
+            daily_minutes,
+        })
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let to = prop_oneof![
+        id().prop_map(|id| Recipient::Receiver(ReceiverId(id))),
+        id().prop_map(|id| Recipient::Area(AreaId(id)))
+    ];
+    let order = prop_oneof![
+        play().prop_map(Order::Play),
+        id().prop_map(|id| Order::Stop(BroadcastId(id))),
+        (0u8..=100).prop_map(Order::Volume),
+        Just(Order::Reboot),
+        policy().prop_map(Order::Policy),
+    ];
+    (to, any::<u64>(), time(), time(), order).prop_map(|(to, number, issued, expires, order)| Command {
+        to,
+        number,
+        issued,
+        expires,
+        order,
+    })
+}
+
+fn serial() -> impl Strategy<Value = Serial> {
+    any::<(u64, u64)>().prop_map(|(boot, number)| Serial { boot, number })
+}
+
+fn name() -> impl Strategy<Value = heapless::String<24>> {
+    "[ -~]{0,24}".prop_map(|text| text.as_str().try_into().expect("short enough"))
+}
+
+fn telemetry() -> impl Strategy<Value = Telemetry> {
+    let path = prop_oneof![Just(MediaPath::None), Just(MediaPath::Udp), Just(MediaPath::Mqtt)];
+    let first = (
+        serial(),
+        time(),
+        any::<u32>(),
+        option::of(id()),
+        0u8..=100,
+        path,
+        any::<u32>(),
+        any::<u32>(),
+    );
+    let second = (any::<u64>(), any::<u64>(), any::<u32>(), any::<u32>(), name(), name());
+    (first, second).prop_map(
+        |((serial, at, uptime, playing, volume, path, round_trip, clock_error), second)| Telemetry {
+            serial,
+            at,
+            uptime,
+            playing: playing.map(BroadcastId),
+            volume,
+            path,
+            round_trip,
+            clock_error,
+            expected: second.0,
+            lost: second.1,
+            refused_media: second.2,
+            refused_commands: second.3,
+            firmware: second.4,
+            board: second.5,
+        },
+    )
+}
+
+fn receipt() -> impl Strategy<Value = Receipt> {
+    let outcome = prop::sample::select(vec![
+        Outcome::Received,
+        Outcome::Playing,
+        Outcome::Played,
+        Outcome::Interrupted,
+        Outcome::Failed,
+        Outcome::Refused,
+    ]);
+    (
+        serial(),
+        time(),
+        id(),
+        outcome,
+        any::<[u64; 8]>(),
+        option::of(any::<u16>()),
+    )
+        .prop_map(|(serial, at, broadcast, outcome, counts, level)| {
+            let [planned, played, expected, received, lost, late, duplicate, concealed] = counts;
+            let broadcast = BroadcastId(broadcast);
+            Receipt {
+                serial,
+                at,
+                broadcast,
+                outcome,
+                planned,
+                played,
+                expected,
+                received,
+                lost,
+                late,
+                duplicate,
+                concealed,
+                level,
+            }
+        })
+}
+
+fn enrolment() -> impl Strategy<Value = Enrolment> {
+    let who = (id(), uniform32(any::<u8>()), uniform32(any::<u8>()), vec(id(), 0..=8));
+    let mqtt = (
+        "[a-z0-9.:-]{1,128}",
+        any::<u16>(),
+        option::of(vec(any::<u8>(), 0..=1024)),
+    );
+    (who, mqtt, "[a-z0-9.:-]{1,128}", any::<u16>()).prop_map(|(who, mqtt, media_host, media_port)| Enrolment {
+        receiver: ReceiverId(who.0),
+        secret: Secret(who.1),
+        server_key: SigningKey::from_bytes(&who.2).verifying_key(),
+        areas: who.3.into_iter().map(AreaId).collect(),
+        mqtt_host: mqtt.0.as_str().try_into().expect("short enough"),
+        mqtt_port: mqtt.1,
+        mqtt_ca: mqtt.2.map(|ca| ca.into_iter().collect()),
+        media_host: media_host.as_str().try_into().expect("short enough"),
+        media_port,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn commands(command in command(), seed: [u8; 32], other: [u8; 32]) {
+        let key = SigningKey::from_bytes(&seed);
+        let mut out = [0; MAX_MESSAGE];
+        let length = command.seal(&key, &mut out).unwrap();
+        prop_assert_eq!(Command::open(&key.verifying_key(), &out[..length]), Ok(command.clone()));
+        prop_assume!(seed != other);
+        let other = SigningKey::from_bytes(&other).verifying_key();
+        prop_assert_eq!(Command::open(&other, &out[..length]), Err(Error::Unauthentic));
+        // Too small a buffer is an error, not half a message.
+        prop_assert_eq!(command.seal(&key, &mut vec![0; length - 1]), Err(Error::BufferTooSmall));
+    }
+
+    #[test]
+    fn reports(telemetry in telemetry(), receipt in receipt(), key: [u8; 32], other: [u8; 32]) {
+        let mut out = [0; MAX_MESSAGE];
+        let length = telemetry.seal(&key, &mut out).unwrap();
+        prop_assert_eq!(Telemetry::open(&key, &out[..length]), Ok(telemetry));
+        prop_assert_eq!(Receipt::open(&key, &out[..length]), Err(Error::Unauthentic));
+        let length = receipt.seal(&key, &mut out).unwrap();
+        prop_assert_eq!(Receipt::open(&key, &out[..length]), Ok(receipt));
+        prop_assert_eq!(Telemetry::open(&key, &out[..length]), Err(Error::Unauthentic));
+        prop_assume!(key != other);
+        prop_assert_eq!(Receipt::open(&other, &out[..length]), Err(Error::Unauthentic));
+    }
+
+    #[test]
+    fn enrolments(enrolment in enrolment()) {
+        let mut out = [0xFF; MAX_ENROLMENT];
+        let length = enrolment.encode(&mut out).unwrap();
+        // What follows in flash does not matter.
+        prop_assert_eq!(Enrolment::decode(&out), Ok(Some(enrolment.clone())));
+        prop_assert_eq!(Enrolment::decode(&out[..length - 1]), Err(Error::Malformed("enrolment: cut short")));
+        prop_assert_eq!(enrolment.encode(&mut vec![0; length - 1]), Err(Error::BufferTooSmall));
+    }
+
+    #[test]
+    fn what_no_receiver_would_take_is_not_written(command in command(), over in 101u8..) {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let order = match command.order {
+            Order::Volume(_) | Order::Stop(_) | Order::Reboot => Order::Volume(over),
+            Order::Play(play) => Order::Play(Play { packet_samples: play.packet_samples + 1, ..play }),
+            Order::Policy(policy) => Order::Policy(Policy { volume_cap: over, ..policy }),
+        };
+        let command = Command { order, ..command };
+        prop_assert!(matches!(command.seal(&key, &mut [0; MAX_MESSAGE]), Err(Error::OutOfRange(_))));
+    }
+}
