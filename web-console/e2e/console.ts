@@ -8,7 +8,7 @@ import { env } from './env';
 export { vi };
 
 /** A title that no earlier run on the same server gave: by the time of day. */
-export const titled = (what: string): string => `${what} ${new Date().toLocaleTimeString('vi-VN')}`;
+export const titled = (what: string): string => `${what} ${new Date().toLocaleTimeString('vi-VN', { timeZone: 'Asia/Ho_Chi_Minh' })}`;
 
 export const onAirBar = (page: Page): Locator => page.getByRole('region', { name: vi.onAir, exact: true });
 export const section = (page: Page, title: string): Locator => page.getByRole('region', { name: title, exact: true });
