@@ -28,7 +28,9 @@ fn a_stranger_cannot_make_it_speak() -> Result<()> {
     let receiver = village.simulated[0].decoded()?.receiver;
     let topic = Topic::Down(receiver, Downlink::Command).text();
 
-    let mut recorder = Command::new("mosquitto_sub");
+    // Lines as they come: into a pipe they would wait for a full buffer.
+    let mut recorder = Command::new("stdbuf");
+    recorder.args(["-oL", "mosquitto_sub"]);
     recorder.args([
         "-d",
         "-h",

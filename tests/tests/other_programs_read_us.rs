@@ -61,7 +61,9 @@ fn mosquitto_sub(reader: &Enrolled, version: &str, plain: &str, tls: bool, folde
     let name = String::from_utf8(enrolment.receiver.hex().to_vec())?;
     let password = String::from_utf8(enrolment.secret.mqtt_password().to_vec())?;
     let topic = Topic::Down(enrolment.receiver, Downlink::Command).text();
-    let mut command = Command::new("mosquitto_sub");
+    // Lines as they come: into a pipe they would wait for a full buffer.
+    let mut command = Command::new("stdbuf");
+    command.args(["-oL", "mosquitto_sub"]);
     command.args([
         "-d", "-V", version, "-q", "1", "-i", &name, "-u", &name, "-P", &password, "-t", &topic,
     ]);

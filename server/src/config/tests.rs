@@ -1,3 +1,5 @@
+//! What can be set, in which way, and what is said of what cannot.
+
 use std::path::PathBuf;
 use std::time::Duration;
 
