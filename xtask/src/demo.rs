@@ -159,7 +159,9 @@ fn report(
         "\n{:<40} {:>8} {:>8} {:>6} {:>9} {:>7}",
         "cụm loa / receiver", "giây / s", "of", "lost", "concealed", "LUFS"
     );
-    for (id, name) in &commune.names {
+    let mut names: Vec<_> = commune.names.iter().collect();
+    names.sort_by_key(|(_, name)| *name);
+    for (id, name) in names {
         let recording = match *id == commune.board.id {
             true => board.recording()?,
             false => simulation.recording(id)?,

@@ -384,6 +384,8 @@ export interface components {
         /** @description A receiver to be enrolled. */
         NewReceiver: {
             area_id: string;
+            /** @description What this receiver calls the server: a host name or an address. Absent: the setting `public.host`. */
+            host?: string;
             name: string;
             /**
              * Format: int32
