@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     ("the console's types", || npm(&["run", "--silent", "check"])),
     ("the console's unit tests", || npm(&["run", "--silent", "test"])),
     ("both firmware images", crate::firmware::run_no_install),
+    ("tests of the boards' shell", shell_tests),
     ("the server", install::build_server),
     ("lints", || {
         cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
@@ -53,6 +54,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn cargo(arguments: &[&str]) -> Result<()> {
     install::run(Command::new("cargo").args(arguments).current_dir(repository()))
+}
+
+/// What every board shares is tested on the host: the boards' workspace builds for the chip unless told otherwise.
+fn shell_tests() -> Result<()> {
+    let version = Command::new("rustc").arg("-vV").output()?;
+    let version = String::from_utf8(version.stdout)?;
+    let host = version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .context("rustc names no host")?;
+    let mut cargo = Command::new("cargo");
+    cargo.args(["test", "-p", "loa-board-shell", "--target", host]);
+    install::run(cargo.current_dir(repository().join("firmware/boards")))
 }
 
 fn npm(arguments: &[&str]) -> Result<()> {
