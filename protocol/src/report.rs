@@ -136,8 +136,9 @@ impl Telemetry {
     /// Writes the report into `out`, authenticated by `key`; returns its length.
     ///
     /// # Errors
-    /// [`Error::BufferTooSmall`].
+    /// [`Error::BufferTooSmall`], or [`Error::OutOfRange`] for a volume that no server would take.
     pub fn seal(&self, key: &[u8; 32], out: &mut [u8]) -> Result<usize, Error> {
+        percent(self.volume)?;
         seal(key, TELEMETRY, out, |e| {
             e.map(14 + u64::from(self.playing.is_some()))?;
             e.u8(1)?

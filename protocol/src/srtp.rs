@@ -124,8 +124,8 @@ impl Opener {
     /// sequence number, the header, and the length of the plain packet at the start of `packet`.
     ///
     /// # Errors
-    /// [`Error::Malformed`], [`Error::OutOfRange`] for a packet that was opened before or is too old to tell, and
-    /// [`Error::Unauthentic`]; `packet` is then to be thrown away, and nothing has changed.
+    /// [`Error::Malformed`], [`Error::Unauthentic`], and [`Error::OutOfRange`] for an authentic packet that was opened before or is
+    /// too old to tell; `packet` is then to be thrown away, and nothing has changed.
     pub fn rtp(&mut self, packet: &mut [u8], near: u64) -> Result<(u64, Header, usize), Error> {
         let header = Header::parse(packet)?;
         let end = packet.len().checked_sub(TAG).filter(|end| *end >= header.length);
@@ -134,9 +134,10 @@ impl Opener {
             return Err(Error::Unauthentic);
         }
         let index = nearest(header.sequence, near);
-        self.rtp_window.check(index)?;
         let nonce = rtp_nonce(&self.rtp_salt, self.ssrc, index);
+        // Before the window, unlike RFC 3711 §3.3 has it: who forges a number that was seen is not counted as a duplicate.
         open(&self.rtp, nonce, packet, header.length, end, &[])?;
+        self.rtp_window.check(index)?;
         self.rtp_window.note(index);
         Ok((index, header, end))
     }
@@ -159,9 +160,9 @@ impl Opener {
         if !encrypted || sealed[4..8] != self.ssrc.to_be_bytes() {
             return Err(Error::Unauthentic);
         }
-        self.rtcp_window.check(u64::from(index))?;
         let nonce = rtcp_nonce(&self.rtcp_salt, self.ssrc, index);
         open(&self.rtcp, nonce, sealed, RTCP_HEADER, end, &trailer)?;
+        self.rtcp_window.check(u64::from(index))?;
         self.rtcp_window.note(u64::from(index));
         Ok(end)
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use loa_tests::repository;
 use object::read::elf::ProgramHeader as _;
-use object::{Object as _, ObjectSection as _, SectionFlags, elf};
+use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionFlags, elf};
 
 use crate::install::{self, Need};
 
@@ -125,6 +125,86 @@ pub(crate) fn sizes(elf: &Path) -> Result<Sizes> {
         }
     }
     Ok(sizes)
+}
+
+/// What an image is made of, and how to tell by the name of a symbol (mangled names have the crate's in them).
+const PARTS: &[(&str, &[&str])] = &[
+    (
+        "libopus",
+        &[
+            "opus",
+            "celt",
+            "silk",
+            "ec_",
+            "clt_",
+            "mdct",
+            "pitch",
+            "comb_filter",
+            "denorm",
+            "quant",
+            "eMeans",
+            "tf_",
+            "laplace",
+        ],
+    ),
+    (
+        "TLS and ciphers",
+        &[
+            "embedded_tls",
+            "p256",
+            "primeorder",
+            "elliptic_curve",
+            "crypto_bigint",
+            "ecdsa",
+            "der",
+            "aes",
+            "ghash",
+            "polyval",
+            "sha2",
+            "hmac",
+            "hkdf",
+            "ed25519",
+            "curve25519",
+            "digest",
+        ],
+    ),
+    ("network", &["smoltcp", "embassy_net", "edge_", "w5500", "wiznet"]),
+    ("MQTT", &["rust_mqtt", "mqtt"]),
+    ("receiver and protocol", &["loa_receiver", "loa_protocol", "minicbor"]),
+    ("board and shell", &["loa_board", "embassy", "cortex_m", "static_cell"]),
+];
+
+/// Bytes of flash and of static RAM by what they belong to, as far as symbols tell: with link-time optimisation a function
+/// may hold others that were put into it.
+pub(crate) fn parts(elf: &Path) -> Result<Vec<(&'static str, u64, u64)>> {
+    let bytes = std::fs::read(elf).with_context(|| format!("{}", elf.display()))?;
+    let file = object::File::parse(&*bytes)?;
+    let mut parts: Vec<(&'static str, u64, u64)> = PARTS.iter().map(|(name, _)| (*name, 0, 0)).collect();
+    parts.push(("everything else", 0, 0));
+    for symbol in file.symbols() {
+        let Some(section) = symbol
+            .section_index()
+            .and_then(|index| file.section_by_index(index).ok())
+        else {
+            continue;
+        };
+        let SectionFlags::Elf { sh_flags } = section.flags() else {
+            continue;
+        };
+        if sh_flags & u64::from(elf::SHF_ALLOC) == 0 {
+            continue;
+        }
+        let name = symbol.name().unwrap_or_default();
+        let part = PARTS
+            .iter()
+            .position(|(_, words)| words.iter().any(|word| name.contains(word)));
+        let part = &mut parts[part.unwrap_or(PARTS.len())];
+        match sh_flags & u64::from(elf::SHF_WRITE) != 0 {
+            true => part.2 += symbol.size(),
+            false => part.1 += symbol.size(),
+        }
+    }
+    Ok(parts)
 }
 
 /// Turns an ELF file into a UF2 beside it: what one drags onto the board's USB drive (Microsoft's UF2 specification;

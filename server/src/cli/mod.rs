@@ -91,7 +91,7 @@ async fn serve(args: &ConfigArgs) -> anyhow::Result<()> {
     let url = config.public_url.clone();
 
     let (end, shutdown) = watch::channel(false);
-    let running = serve::start(config, shutdown).await?;
+    let mut running = serve::start(config, shutdown).await?;
     let url = url.unwrap_or_else(|| format!("http://{}", running.http));
     say(&format!("Trang điều khiển / Console: {url}\n"))?;
     if let Some(link) = &running.setup {
@@ -99,7 +99,10 @@ async fn serve(args: &ConfigArgs) -> anyhow::Result<()> {
         say("There is no user yet. Open this link once, within 24 hours, to make the first administrator:\n")?;
         say(&format!("  {link}\n"))?;
     }
-    until_told_to_end().await?;
+    tokio::select! {
+        told = until_told_to_end() => told?,
+        _ = running.ended() => anyhow::bail!("a part of the server has failed, see the log: start it again"),
+    }
     tracing::info!("ending");
     end.send_replace(true);
     running.ended().await;
@@ -108,7 +111,7 @@ async fn serve(args: &ConfigArgs) -> anyhow::Result<()> {
 
 /// Tells what happens on standard error, from the level in `LOA_LOG` on.
 fn log() -> anyhow::Result<()> {
-    let filter = std::env::var("LOA_LOG").unwrap_or_else(|_| "info,mqtt5=warn".into());
+    let filter = std::env::var("LOA_LOG").unwrap_or_else(|_| "info,mqtt5=error".into());
     let filter = filter
         .parse::<tracing_subscriber::EnvFilter>()
         .context("LOA_LOG must be a filter such as `info`")?;

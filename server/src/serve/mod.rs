@@ -15,7 +15,7 @@ use std::time::Duration;
 use loa_protocol::UnixMicros;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::broker::{self, tls};
 use crate::config::Config;
@@ -87,14 +87,14 @@ pub struct Running {
     pub mqtt_port: u16,
     /// The link that makes the first administrator, as long as there is no user.
     pub setup: Option<String>,
-    task: JoinHandle<()>,
+    task: JoinHandle<bool>,
 }
 
 impl Running {
-    /// Waits until the server has ended, after its shutdown signal.
-    pub async fn ended(self) {
-        // A task that panicked has said so already.
-        let _ = self.task.await;
+    /// Waits until the server has ended; `false` if it ended without having been told to, because a part of it failed (which has
+    /// been logged).
+    pub async fn ended(&mut self) -> bool {
+        (&mut self.task).await.unwrap_or(false)
     }
 }
 
@@ -172,22 +172,32 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         measure: Box::new(move |text| measures.write(text)),
         shutdown: shutdown.clone(),
     });
+    // Each part a task of its own, so that none holds up another.
+    let mut parts = JoinSet::new();
+    if let Some(broker) = embedded {
+        let shutdown = shutdown.clone();
+        parts.spawn(async move { broker.run(shutdown).await });
+    }
+    let until = shutdown.clone();
+    parts.spawn(async move {
+        if let Err(error) = program.run(until).await {
+            tracing::error!(%error, "the air has ended");
+        }
+    });
+    parts.spawn(serve_http(app.clone(), listener, shutdown.clone()));
+    parts.spawn(async move { app.run().await });
     let task = tokio::spawn(async move {
-        let broker = async {
-            if let Some(broker) = embedded {
-                broker.run(shutdown.clone()).await;
-            }
-        };
-        let air = async {
-            if let Err(error) = program.run(shutdown.clone()).await {
-                tracing::error!(%error, "the air has ended");
-            }
-        };
-        let web = serve_http(app.clone(), listener, shutdown.clone());
-        tokio::join!(broker, air, web, app.run());
+        // A part that ends, or panics, before it was told to leaves a server that lies: better none, and a fresh start.
+        parts.join_next().await;
+        let told = *shutdown.borrow();
+        match told {
+            true => while parts.join_next().await.is_some() {},
+            false => parts.shutdown().await,
+        }
         store.close().await;
         // Held until here: nobody else may start on the folder before all is written.
         drop(lock);
+        told
     });
     Ok(Running {
         http,

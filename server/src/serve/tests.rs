@@ -18,7 +18,7 @@ fn config(folder: &std::path::Path) -> Config {
 async fn it_starts_ends_and_starts_again() {
     let folder = tempfile::tempdir().unwrap();
     let (end, shutdown) = watch::channel(false);
-    let first = start(config(folder.path()), shutdown.clone()).await.unwrap();
+    let mut first = start(config(folder.path()), shutdown.clone()).await.unwrap();
     let link = first.setup.clone().unwrap();
     assert!(link.starts_with(&format!("http://{}/setup#", first.http)), "{link}");
     // Somebody else's server on the same folder would put everything on the air twice.

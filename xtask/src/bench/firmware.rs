@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use loa_tests::{Board, Server, Settings, repository, speech};
 use serde_json::{Value, json};
 
-use crate::firmware::{IMAGES, TARGET, image, sizes};
+use crate::firmware::{IMAGES, TARGET, image, parts, sizes};
 use crate::install::{self, Need};
 
 /// The chip that one buys: an RP2350's core at its usual clock.
@@ -45,7 +45,7 @@ pub(super) fn run(as_json: bool) -> Result<()> {
     for name in IMAGES {
         let sizes = sizes(&image(name))?;
         images.push(json!({
-            "image": name, "flash": sizes.flash(), "text": sizes.text, "rodata": sizes.rodata, "data": sizes.data, "bss": sizes.bss,
+            "image": name, "parts": parts(&image(name))?, "flash": sizes.flash(), "text": sizes.text, "rodata": sizes.rodata, "data": sizes.data, "bss": sizes.bss,
         }));
     }
     let mut modes = Vec::new();
@@ -159,6 +159,7 @@ fn summary(name: &str, measured: &Value) -> Result<Value> {
         "receiver over libopus": receiver / alone,
         "all per second": awake / seconds,
         "all over libopus": awake / alone - 1.0,
+        "stack": of("/stack")?,
         "share of 150 MHz at one cycle an instruction": awake / seconds / CLOCK,
         "raw": measured,
     }))
@@ -177,7 +178,24 @@ fn print(result: &Value) {
             image["data"],
             image["bss"],
         );
+        for part in image["parts"].as_array().into_iter().flatten() {
+            println!(
+                "    {:<24} flash {:>7} B, static RAM {:>7} B",
+                part[0].as_str().unwrap_or("?"),
+                part[1],
+                part[2]
+            );
+        }
     }
+    let stacks = result["modes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|mode| mode["stack"].as_f64());
+    println!(
+        "stack at its deepest, TLS included (painted, on QEMU's board): {:.0} B",
+        stacks.fold(0.0, f64::max)
+    );
     println!("\ninstructions of a Cortex-M33, counted by QEMU (-icount shift=0)");
     println!(
         "{:<24} {:>12} {:>14} {:>10} {:>12} {:>12} {:>10} {:>9}",
