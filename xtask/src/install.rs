@@ -37,6 +37,7 @@ const PEERS: &[Package] = &[
     ("gstreamer1.0-plugins-bad", "as above: srtpdec"),
     ("mosquitto", "an outside MQTT broker"),
     ("mosquitto-clients", "mosquitto_sub reads our MQTT"),
+    ("openssl", "turns certificates into what mosquitto_sub reads"),
     ("postgresql", "the other database"),
     ("chromium", "a real browser for the console's tests"),
 ];
