@@ -11,6 +11,7 @@ type Package = (&'static str, &'static str);
 /// To build the server and the console.
 const BUILD: &[Package] = &[
     ("cmake", "libopus (the codec) is built with it"),
+    ("make", "as above"),
     ("gcc", "libopus and SQLite are C"),
 ];
 

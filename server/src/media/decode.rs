@@ -307,12 +307,15 @@ fn codec_of(format: &dyn FormatReader) -> Result<symphonia::core::codecs::audio:
         .ok_or_else(|| IngestError::Unsupported("codec unknown".into()))
 }
 
+/// Sample rate, samples by channel, and the weight of each channel in mono.
+type FirstPacket = (u32, Vec<Vec<f32>>, Vec<f32>);
+
 /// Decodes up to the first packet with sound: only that tells rate and channels for sure.
 fn first_packet(
     format: &mut dyn FormatReader,
     decoder: &mut dyn AudioDecoder,
     track: u32,
-) -> Result<(u32, Vec<Vec<f32>>, Vec<f32>), IngestError> {
+) -> Result<FirstPacket, IngestError> {
     let mut refused_packets = 0;
     loop {
         let packet = match format.next_packet() {
