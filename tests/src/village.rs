@@ -1,13 +1,14 @@
 //! A whole small system: a server with one village, simulated receivers and, if wanted, the firmware in QEMU.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Api, Board, Enrolled, Events, Recording, Server, Settings, Simulation};
+use crate::{Api, Board, Enrolled, Events, Process, Recording, Server, Settings, Simulation, loa_binary};
 
 /// How a village is set up.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +21,12 @@ pub struct Plan {
     pub faults: Vec<String>,
     /// Whether the firmware in QEMU is one of the receivers.
     pub board: bool,
+    /// The broker is a Mosquitto on this port instead of the embedded one, under the rules that `loa mosquitto` writes.
+    pub mosquitto: Option<u16>,
 }
+
+/// What the server is called at an outside broker, and its password there.
+const AT_MOSQUITTO: &str = "loa-server:m%E1%BA%ADt-kh%E1%BA%A9u";
 
 /// A running village; everything in it ends when it is dropped.
 #[derive(Debug)]
@@ -33,6 +39,8 @@ pub struct Village {
     pub server: Server,
     /// Its administrator, signed in.
     pub api: Api,
+    /// The outside broker, if planned.
+    pub mosquitto: Option<Process>,
     /// What the server tells.
     pub events: Events,
     /// The one area.
@@ -51,7 +59,10 @@ impl Village {
     /// Starts everything and waits until all receivers are online.
     pub fn start(plan: Plan) -> Result<Self> {
         let scratch = tempfile::tempdir()?;
-        let settings = plan.settings.host(Board::HOST);
+        let mut settings = plan.settings.host(Board::HOST);
+        if let Some(port) = plan.mosquitto {
+            settings = settings.with(&["--mqtt-url", &format!("mqtt://{AT_MOSQUITTO}@127.0.0.1:{port}")]);
+        }
         let (server, api) = Server::start(&scratch.path().join("data"), settings)?;
         let area = api.area("Thôn 1", "village", None)?;
         let simulated = (0..plan.simulated)
@@ -68,6 +79,11 @@ impl Village {
                 .ok()?;
         }
         let events = api.events()?;
+        // Only now are there receivers whose passwords it can be told.
+        let mosquitto = plan
+            .mosquitto
+            .map(|port| start_mosquitto(scratch.path(), port))
+            .transpose()?;
         let faults: Vec<&str> = plan.faults.iter().map(String::as_str).collect();
         let simulation = Simulation::start(&simulated, &scratch.path().join("simulated"), &faults)?;
         let board = match &enrolled_board {
@@ -84,6 +100,7 @@ impl Village {
             area,
             simulated,
             enrolled_board,
+            mosquitto,
             scratch,
         })
     }
@@ -123,11 +140,31 @@ impl Village {
     }
 }
 
+/// Starts a Mosquitto under the rules that the server on `folder` gives out.
+pub fn start_mosquitto(folder: &Path, port: u16) -> Result<Process> {
+    let rules = folder.join("mosquitto");
+    let mut export = Command::new(loa_binary());
+    export
+        .args(["mosquitto", "--out"])
+        .arg(&rules)
+        .arg("--data")
+        .arg(folder.join("data"));
+    crate::speech::run(export.args(["--mqtt-url", &format!("mqtt://{AT_MOSQUITTO}@127.0.0.1:{port}")]))?;
+    let config = folder.join("mosquitto.conf");
+    let mut text =
+        format!("listener {port} 127.0.0.1\nallow_anonymous false\nuse_username_as_clientid true\nuser root\n");
+    text += &format!("acl_file {0}/acl\npassword_file {0}/passwd\n", rules.display());
+    std::fs::write(&config, text)?;
+    let mut process = Process::start("mosquitto", Command::new("mosquitto").arg("-v").arg("-c").arg(&config))?;
+    process.wait_for_line(PATIENCE, |line| line.contains("running").then_some(()))?;
+    Ok(process)
+}
+
 /// Decodes an Ogg Opus file with Debian's libopus (floating point), through ffmpeg: 48 kHz, mono.
 pub fn decode_by_float_libopus(file: &Path) -> Result<Recording> {
     let raw = file.with_extension("float.pcm");
     crate::speech::run(
-        std::process::Command::new("ffmpeg")
+        Command::new("ffmpeg")
             .args(["-nostdin", "-y", "-loglevel", "error", "-c:a", "libopus", "-i"])
             .arg(file)
             .args(["-ac", "1", "-ar", "48000", "-f", "s16le"])

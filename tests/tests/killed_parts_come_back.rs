@@ -2,11 +2,10 @@
 //! be, and nothing that was accepted is lost.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use loa_tests::{Board, Plan, Process, Recording, Settings, Village, scratch_port, speech};
+use loa_tests::{Board, Plan, Recording, Settings, Village, scratch_port, speech, start_mosquitto};
 
 /// Long enough to be interrupted.
 fn long(folder: &Path) -> Result<PathBuf> {
@@ -105,36 +104,26 @@ fn a_killed_receiver_joins_again() -> Result<()> {
 
 #[test]
 fn a_killed_broker_does_not_stop_the_sound() -> Result<()> {
-    let folder = tempfile::tempdir()?;
     let port = scratch_port()?;
-    let mut broker = mosquitto(folder.path(), port)?;
-    let settings = Settings::default().with(&["--mqtt-url", &format!("mqtt://127.0.0.1:{port}")]);
     let mut village = Village::start(Plan {
         simulated: 3,
-        settings,
+        board: true,
+        mosquitto: Some(port),
         ..Plan::default()
     })?;
     let file = long(village.folder())?;
     let broadcast = village.air(&file)?;
     let id = broadcast["id"].as_str().context("id")?.to_owned();
-    wait_playing(&village, &id, 3)?;
-    broker.kill();
-    broker = mosquitto(folder.path(), port)?;
+    wait_playing(&village, &id, 4)?;
+    village.mosquitto.as_mut().context("planned")?.kill();
+    village.mosquitto = Some(start_mosquitto(village.folder(), port)?);
     let done = village.wait_done(&broadcast)?;
     ensure!(done["state"] == "done", "{done}");
-    for receipt in village.api.receipts(&id)? {
+    let receipts = village.api.receipts(&id)?;
+    ensure!(receipts.len() == 4, "{} receipts", receipts.len());
+    for receipt in receipts {
         ensure!(receipt["outcome"] == "played" && receipt["lost"] == 0, "{receipt}");
     }
     village.simulation.finish()?;
-    drop(broker);
     Ok(())
-}
-
-/// A mosquitto that asks nobody who they are: what is tested is that parts come back. Its rules are tested beside the broker.
-fn mosquitto(folder: &Path, port: u16) -> Result<Process> {
-    let config = folder.join("mosquitto.conf");
-    std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n"))?;
-    let mut process = Process::start("mosquitto", Command::new("mosquitto").arg("-v").arg("-c").arg(&config))?;
-    process.wait_for_line(Duration::from_secs(10), |line| line.contains("running").then_some(()))?;
-    Ok(process)
 }
