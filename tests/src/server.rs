@@ -66,6 +66,13 @@ impl Settings {
         self.arguments.get(at + 1).map(String::as_str)
     }
 
+    /// A second from a packet's sending to its sounding: where sound without loss is what is tested, a busy machine gets time to
+    /// deliver it.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        self.with(&["--media-latency-ms", "1000"])
+    }
+
     /// More arguments of `loa serve`.
     #[must_use]
     pub fn with(mut self, arguments: &[&str]) -> Self {

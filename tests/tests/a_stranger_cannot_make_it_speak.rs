@@ -79,13 +79,15 @@ fn a_stranger_cannot_make_it_speak() -> Result<()> {
     for message in &attempts {
         publish(port, &topic, message, folder.path())?;
     }
-    // The receiver has seen the last one once it has obeyed a real command that came after it.
-    let id = &village.simulated[0].id;
-    let volume = serde_json::json!({ "volume": 55 });
-    village
-        .api
-        .call("PATCH", &format!("/api/v1/receivers/{id}"), Some(&volume))?
-        .ok()?;
+    // The receiver has seen all of them once it has obeyed what the server said after them.
+    let greeting = village.folder().join("greeting.wav");
+    speech::speak("Xin chào bà con.", &greeting)?;
+    let second = village.air_to_the_end(&greeting)?;
+    let receipts = village.api.receipts(second["id"].as_str().context("id")?)?;
+    ensure!(
+        receipts.len() == 1 && receipts[0]["outcome"] == "played",
+        "{receipts:?}"
+    );
     let report = village.simulation.finish()?;
     let one = &report["receivers"][0];
     println!("{} attempts: {one}", attempts.len());
@@ -95,12 +97,17 @@ fn a_stranger_cannot_make_it_speak() -> Result<()> {
         "{refused} of {} attempts were refused",
         attempts.len()
     );
-    let played = village.simulation.recording(id)?.0.len() as u64;
+    let planned = |broadcast: usize| one["broadcasts"][broadcast]["receipt"]["planned"].as_u64();
+    let wanted = planned(0)
+        .zip(planned(1))
+        .map(|(first, second)| first + second)
+        .context("two broadcasts")?;
+    let played = village.simulation.recording(&village.simulated[0].id)?.0.len() as u64;
     ensure!(
-        played == real.samples,
-        "{played} samples sounded, the broadcast has {}",
-        real.samples
+        played == wanted && planned(0) == Some(real.samples),
+        "{played} samples sounded, {wanted} were broadcast"
     );
+    ensure!(one["broadcasts"].as_array().is_some_and(|all| all.len() == 2), "{one}");
     Ok(())
 }
 

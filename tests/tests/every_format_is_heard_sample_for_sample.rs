@@ -57,8 +57,7 @@ const FORMATS: &[(&str, &[&str])] = &[
 
 #[test]
 fn every_format_is_heard_sample_for_sample() -> Result<()> {
-    // What is tested is sound without loss: a busy machine gets time to deliver it.
-    let settings = Settings::default().with(&["--media-latency-ms", "1000"]);
+    let settings = Settings::default().patient();
     let plan = Plan {
         simulated: 2,
         board: true,

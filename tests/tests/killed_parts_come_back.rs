@@ -71,6 +71,7 @@ fn a_killed_receiver_joins_again() -> Result<()> {
     let mut village = Village::start(Plan {
         simulated: 1,
         board: true,
+        settings: Settings::default().patient(),
         ..Plan::default()
     })?;
     let file = long(village.folder())?;
@@ -109,6 +110,7 @@ fn a_killed_broker_does_not_stop_the_sound() -> Result<()> {
         simulated: 3,
         board: true,
         mosquitto: Some(port),
+        settings: Settings::default().patient(),
         ..Plan::default()
     })?;
     let file = long(village.folder())?;

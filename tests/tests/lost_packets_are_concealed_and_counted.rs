@@ -1,7 +1,7 @@
 //! With 5 % random loss the sound stays continuous, does not drift, and the receipts count exactly what was dropped.
 
 use anyhow::{Context as _, Result, ensure};
-use loa_tests::{Plan, Village, speech};
+use loa_tests::{Plan, Settings, Village, speech};
 
 #[test]
 fn lost_packets_are_concealed_and_counted() -> Result<()> {
@@ -9,6 +9,7 @@ fn lost_packets_are_concealed_and_counted() -> Result<()> {
     let mut village = Village::start(Plan {
         simulated: 8,
         faults,
+        settings: Settings::default().patient(),
         ..Plan::default()
     })?;
     let file = speech::announcement(village.folder())?;
