@@ -88,7 +88,12 @@ impl Api {
 
     /// Nobody yet.
     pub fn anonymous(base: &str) -> Self {
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        // A request that is answered before it is read whole ends its connection: none is used twice.
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_idle_connections(0)
+            .build()
+            .into();
         Self {
             agent,
             base: base.to_owned(),

@@ -22,6 +22,9 @@ use super::shapes::{Bulletin, Class};
 use crate::media;
 use crate::store::{self, BulletinId, NewBulletin, bulletins, ids};
 
+/// How much more than allowed is taken from who sends too much, and for how long, before it is told.
+const DRAIN_BYTES: usize = 256 << 20;
+const DRAIN_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 /// Longest field that is not the file, in bytes.
 const FIELD: usize = 4096;
 
@@ -149,6 +152,7 @@ async fn receive(app: &App, mut field: Field<'_>) -> Answer<NamedTempFile> {
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
         size += chunk.len() as u64;
         if size > limit {
+            drain(field).await;
             return Err(Problem::too_large(limit));
         }
         file = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file))
@@ -157,6 +161,22 @@ async fn receive(app: &App, mut field: Field<'_>) -> Answer<NamedTempFile> {
             .map_err(Problem::internal)?;
     }
     Ok(file)
+}
+
+/// Takes what is still coming and throws it away, within bounds: a browser that is answered while it sends shows a broken
+/// connection instead of the answer.
+async fn drain(mut field: Field<'_>) {
+    let all = async {
+        let mut left = DRAIN_BYTES;
+        while let Ok(Some(chunk)) = field.chunk().await {
+            left = match left.checked_sub(chunk.len()) {
+                Some(left) => left,
+                None => return,
+            };
+        }
+    };
+    // Whoever is slower, or sends more, sees the connection break.
+    let _ = tokio::time::timeout(DRAIN_TIME, all).await;
 }
 
 async fn text(mut field: Field<'_>, name: &'static str) -> Answer<String> {

@@ -118,6 +118,8 @@ impl Server {
         let patience = Some(std::time::Duration::from_secs(60));
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            // A request that is answered before it is read whole ends its connection: none is used twice.
+            .max_idle_connections(0)
             .timeout_global(patience);
         let agent = config.build().into();
         let base = format!("http://{}", self.address);
