@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
     let commune = Commune::enrol(&api)?;
     let events = api.events()?;
-    let mut simulation = Simulation::start(&commune.simulated, &output.join("simulated"), &[])?;
+    let mut simulation = Simulation::start(&commune.simulated, &scratch.path().join("simulated"), &[])?;
     let board = Board::boot(&commune.board, &scratch.path().join("board"))?;
     events.wait_online(SIMULATED + 1, PATIENCE)?;
     println!(
@@ -166,9 +166,7 @@ fn report(
             true => board.recording()?,
             false => simulation.recording(id)?,
         };
-        if *id == commune.board.id {
-            recording.write_wav(&output.join(format!("{id}-firmware.wav")))?;
-        }
+        recording.write_wav(&output.join(format!("{name}.wav")))?;
         let Some(receipt) = receipts.iter().find(|receipt| receipt["receiver_id"] == **id) else {
             println!("{name:<40} — không báo về / no receipt");
             whole = false;
