@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use loa_tests::{Board, Plan, Recording, Settings, Village, scratch_port, speech, start_mosquitto};
+use loa_tests::{
+    Board, Plan, Recording, Settings, Village, decode_by_float_libopus, scratch_port, speech, start_mosquitto,
+};
 
 /// Long enough to be interrupted.
 fn long(folder: &Path) -> Result<PathBuf> {
@@ -57,12 +59,30 @@ fn a_killed_server_is_on_the_air_again_within_three_seconds() -> Result<()> {
         ensure!(silent <= Duration::from_secs(3), "{receipt}");
         ensure!(of("received")? + of("lost")? == of("expected")?, "{receipt}");
     }
-    let known = village.api.get("/api/v1/broadcasts")?;
-    let all = known.as_array().context("a list")?;
-    let kept = all
+    // What was accepted just before goes on the air in its turn.
+    let accepted = later["id"].as_str().context("id")?;
+    village
+        .events
+        .wait_broadcast(accepted, &["on_air"], Duration::from_secs(30))?;
+
+    // Sound was not only there, but the right one in its place: the last second is that of the programme.
+    let stored = village.folder().join("stored.opus");
+    village.stored(done["bulletin_id"].as_str().context("bulletin")?, &stored)?;
+    let programme = decode_by_float_libopus(&stored)?;
+    let report = village.simulation.finish()?;
+    for (one, enrolled) in report["receivers"]
+        .as_array()
+        .context("a list")?
         .iter()
-        .any(|one| one["id"] == later["id"] && one["state"] != "failed");
-    ensure!(kept, "an accepted broadcast is lost: {known}");
+        .zip(&village.simulated)
+    {
+        let played = one["broadcasts"][0]["receipt"]["played"].as_u64().context("played")? as usize;
+        let recording = village.simulation.recording(&enrolled.id)?;
+        let last = Recording(recording.0[played - 48_000..played].to_vec());
+        let snr = last.snr(&Recording(programme.0[programme.0.len() - 48_000..].to_vec()));
+        println!("the last second after the kill: {snr:.1} dB against the programme");
+        ensure!(snr >= 60.0, "{snr} dB: {one}");
+    }
     Ok(())
 }
 

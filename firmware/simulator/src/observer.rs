@@ -188,7 +188,9 @@ impl Observer {
         self.samples += length;
         self.muted += if self.amplifier { 0 } else { length };
         self.overdue += if overdue { length } else { 0 };
-        let playing = self.playing(at);
+        // `at` is rounded down to a microsecond: where one broadcast follows another at once, that lies in the one before. A
+        // sample has 20.
+        let playing = self.playing(at.offset(10));
         let mut of = None;
         if let Some(it) = playing.map(|playing| &mut self.broadcasts[playing]) {
             of = Some(it.play.broadcast);
