@@ -1,5 +1,6 @@
 //! The sender over a real socket, read by somebody else's SRTP (GStreamer's srtpdec, which is libsrtp).
 
+use std::io::Read as _;
 use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -84,7 +85,7 @@ fn libsrtp_reads_what_we_seal() {
         .expect("a free port")
         .port();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (out, reports) = (folder.path().join("rtp"), folder.path().join("rtcp"));
+    let reports = folder.path().join("rtcp");
     let caps = format!(
         "caps=application/x-srtp,media=audio,clock-rate=48000,encoding-name=OPUS,payload=111,ssrc=(uint){SSRC},\
          srtp-key=(buffer){key},srtp-cipher=aes-128-gcm,srtp-auth=null,srtcp-cipher=aes-128-gcm,srtcp-auth=null"
@@ -106,9 +107,9 @@ fn libsrtp_reads_what_we_seal() {
             "!",
             "rtpstreampay",
             "!",
-            "filesink",
+            "fdsink",
+            "fd=1",
         ])
-        .args(["buffer-mode=unbuffered", &format!("location={}", out.display())])
         .args([
             "srtp.rtcp_src",
             "!",
@@ -117,7 +118,7 @@ fn libsrtp_reads_what_we_seal() {
             "buffer-mode=unbuffered",
         ])
         .arg(format!("location={}", reports.display()))
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()
         .expect("gst-launch-1.0 is installed");
 
@@ -138,14 +139,20 @@ fn libsrtp_reads_what_we_seal() {
     transmitter.stream(STREAM, SSRC, timing, programme.clone(), [receiver]);
 
     let whole: u64 = programme.bytes_before(programme.packets()) + 14 * programme.packets();
-    let deadline = timing.ends_at().offset(5_000_000);
-    let mut read = Vec::new();
-    while (read.len() as u64) < whole && clock() < deadline {
-        std::thread::sleep(Duration::from_millis(50));
-        read = std::fs::read(&out).unwrap_or_default();
-    }
+    let mut pipe = reader.stdout.take().expect("piped");
+    let (sender, received) = mpsc::channel();
+    // Ends with the pipe, which ends with GStreamer.
+    std::thread::spawn(move || {
+        let mut read = vec![0; whole as usize];
+        if pipe.read_exact(&mut read).is_ok() {
+            // Nobody listens if the test has failed by then.
+            let _ = sender.send(read);
+        }
+    });
+    let read = received.recv_timeout(Duration::from_secs(10));
     reader.kill().expect("still running");
     reader.wait().expect("just killed");
+    let read = read.expect("every packet is read within seconds");
 
     // RFC 4571 framing: a length, then the packet.
     let mut rest = &read[..];
