@@ -35,7 +35,7 @@ pub use ids::{BulletinId, UserId};
 pub use receivers::{NewReceiver, Receiver};
 pub use record::{Actor, Entry};
 pub use sessions::Session;
-pub use users::{NewUser, Role, User};
+pub use users::{NewUser, User};
 
 use changes::Changes;
 use facts::Recorder;

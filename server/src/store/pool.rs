@@ -23,7 +23,10 @@ pub(super) enum Kind {
 }
 
 /// All migrations, the oldest first. One that was released is never edited.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../../migrations/0001_first.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../../migrations/0001_first.sql")),
+    (2, "people", include_str!("../../migrations/0002_people.sql")),
+];
 
 pub(super) async fn open(url: &str) -> Result<(AnyPool, Kind), Error> {
     sqlx::any::install_default_drivers();
