@@ -337,12 +337,7 @@ impl Archive for Store {
     type Error = Error;
 
     async fn receivers(&self) -> Result<Vec<ReceiverRow>, Error> {
-        let paths: std::collections::HashMap<_, _> = self
-            .areas()
-            .await?
-            .into_iter()
-            .map(|area| (area.id, area.path))
-            .collect();
+        let paths = self.paths().await?;
         let rows = sqlx::query("SELECT id, secret, area_id, volume FROM receivers")
             .fetch_all(&self.pool)
             .await?;

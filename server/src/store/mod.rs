@@ -37,7 +37,7 @@ pub use receivers::{NewReceiver, Receiver};
 pub use record::{Actor, Entry, More};
 pub use sealed::Rotated;
 pub use sessions::Session;
-pub use users::{NewUser, Role, User};
+pub use users::{NewUser, User};
 
 use crate::data::Vault;
 use changes::Changes;

@@ -28,6 +28,7 @@ pub(super) enum Kind {
 /// All migrations, the oldest first. One that was released is never edited.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/0001_first.sql")),
+    (2, "people", include_str!("../../migrations/0002_people.sql")),
     (3, "record", include_str!("../../migrations/0003_record.sql")),
 ];
 

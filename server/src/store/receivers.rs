@@ -56,6 +56,18 @@ pub struct NewReceiver {
     pub secret: Secret,
 }
 
+/// Whether that is a volume in per cent.
+///
+/// # Errors
+/// [`Error::Invalid`] if it is none.
+pub fn checked_volume(volume: u8) -> Result<(), Error> {
+    let form = Invalid::Form("0 to 100 (per cent)", "0 đến 100 (phần trăm)");
+    match volume {
+        0..=100 => Ok(()),
+        _ => Err(Error::invalid("volume", form)),
+    }
+}
+
 impl Store {
     /// All receivers by name.
     ///
@@ -86,12 +98,7 @@ impl Store {
     /// [`Error::Invalid`] for a field that is wrong; when the database cannot.
     pub async fn add_receiver(&self, actor: &Actor, now: UnixMicros, new: NewReceiver) -> Result<Receiver, Error> {
         let name = written("name", &new.name, MAX_NAME)?;
-        if new.volume > 100 {
-            return Err(Error::invalid(
-                "volume",
-                Invalid::Form("0 to 100 (per cent)", "0 đến 100 (phần trăm)"),
-            ));
-        }
+        checked_volume(new.volume)?;
         let id = ReceiverId(ids::fresh(now));
         let entry = Entry {
             at: now,
@@ -138,12 +145,7 @@ impl Store {
         id: ReceiverId,
         volume: u8,
     ) -> Result<Receiver, Error> {
-        if volume > 100 {
-            return Err(Error::invalid(
-                "volume",
-                Invalid::Form("0 to 100 (per cent)", "0 đến 100 (phần trăm)"),
-            ));
-        }
+        checked_volume(volume)?;
         let (subject, detail) = (id.to_string(), format!("{volume} %"));
         let mut work = self
             .begin(Entry {

@@ -17,10 +17,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::*;
+use crate::authority::{Grant, Role};
 use crate::config::Config;
 use crate::data::{DataFolder, Vault};
 use crate::playout::Notice;
-use crate::store::{Actor, NewUser, Role, Store};
+use crate::store::{Actor, NewUser, Store};
 use crate::{clock, enrol};
 
 const PASSWORD: &str = "một mật khẩu dài";
@@ -66,6 +67,8 @@ impl Server {
             data: folder.path().to_owned(),
             public_host: Some("loa.example".into()),
             upload_max_bytes: 2_000_000,
+            // What needs one says so.
+            auth_emergency_second_factor: false,
             ..Config::default()
         };
         set(&mut config);
@@ -137,7 +140,7 @@ impl Server {
     }
 
     /// Somebody who is signed in.
-    fn somebody(&self, username: &str, role: Role) -> Client {
+    fn somebody(&self, username: &str, grants: &[Grant]) -> Client {
         let actor = Actor {
             who: "-".into(),
             origin: "test".into(),
@@ -145,7 +148,7 @@ impl Server {
         let new = NewUser {
             username: username.into(),
             display_name: username.into(),
-            role,
+            grants: grants.to_vec(),
             password: self.runtime.block_on(password::hash(PASSWORD.into())).unwrap(),
         };
         self.runtime
@@ -158,7 +161,7 @@ impl Server {
     }
 
     fn admin(&self) -> Client {
-        self.somebody("lan", Role::Admin)
+        self.somebody("lan", &Grant::FIRST)
     }
 
     fn told(&self) -> Vec<Notice> {

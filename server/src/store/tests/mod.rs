@@ -130,7 +130,7 @@ fn person(username: &str) -> NewUser {
     NewUser {
         username: username.into(),
         display_name: "Nguyễn Lan".into(),
-        role: Role::Admin,
+        grants: crate::authority::Grant::FIRST.to_vec(),
         password: format!("$hash of {username}"),
     }
 }
@@ -163,6 +163,7 @@ async fn bulletin(world: &World, title: &str) -> BulletinId {
         class: Class::Priority,
         format: "mp3",
         samples: 48_001,
+        area: None,
     };
     world.store.add_bulletin(&actor(), NOW, &world.user, new).await.unwrap();
     id
@@ -458,15 +459,18 @@ async fn bulletins_wait_for_approval(url: &str) {
         .count();
     assert_eq!(approvals, 1);
     let mut listed: Vec<_> = store
-        .bulletins(None, 10)
+        .bulletins(None, 10, &|_| true)
         .await
         .unwrap()
         .into_iter()
         .map(|it| it.id)
         .collect();
     assert!(listed.is_sorted_by(|a, b| a > b));
-    assert_eq!(store.bulletins(None, 1).await.unwrap()[0].id, listed[0]);
-    assert_eq!(store.bulletins(Some(listed[0]), 10).await.unwrap()[0].id, listed[1]);
+    assert_eq!(store.bulletins(None, 1, &|_| true).await.unwrap()[0].id, listed[0]);
+    assert_eq!(
+        store.bulletins(Some(listed[0]), 10, &|_| true).await.unwrap()[0].id,
+        listed[1]
+    );
     listed.sort();
     let mut both = [first, second];
     both.sort();
@@ -544,10 +548,13 @@ async fn broadcasts_are_kept_with_their_target(url: &str) {
         invalid(ask(&[*commune], &[ReceiverId([9; 16])]).await),
         ("target.receivers", Invalid::Unknown)
     );
-    let list = store.broadcasts(None, 1).await.unwrap();
+    let list = store.broadcasts(None, 1, &|_| true).await.unwrap();
     assert_eq!(list.len(), 3, "what is open is always listed");
     assert!(list.is_sorted_by(|a, b| a.id > b.id));
-    assert_eq!(store.broadcasts(Some(list[0].id), 1).await.unwrap(), list[1..2]);
+    assert_eq!(
+        store.broadcasts(Some(list[0].id), 1, &|_| true).await.unwrap(),
+        list[1..2]
+    );
     assert_eq!(store.open_broadcasts().await.unwrap().len(), 3);
     store.close().await;
 }
