@@ -182,6 +182,10 @@ fn a_whole_session_played_back_stays_silent_and_sets_no_clock() -> Result<()> {
         "a policy and a play command at least were to be recorded: {commands:?}"
     );
     village.simulation.finish()?;
+    let hex = receiver.to_string().replace('-', "");
+    broker.wait_for_line(PATIENCE, |line| {
+        (line.contains(&hex) && (line.contains("disconnected") || line.contains("closed"))).then_some(())
+    })?;
     village.server.kill();
     let port_of_the_relay = middle.port();
     let tape = middle.finish();
@@ -196,10 +200,9 @@ fn a_whole_session_played_back_stays_silent_and_sets_no_clock() -> Result<()> {
     let replay = Middle::replaying(port_of_the_relay, tape.clone())?;
     let again = folder.path().join("again");
     let mut simulation = Simulation::start(&village.simulated, &again, &[])?;
-    let hex = receiver.to_string().replace('-', "");
     // It has subscribed once the broker says so; then the commands come, between hellos that are answered by the whole tape.
     broker.wait_for_line(PATIENCE, |line| {
-        (line.contains("Received SUBSCRIBE") && line.contains(&hex)).then_some(())
+        (line.contains("Sending SUBACK") && line.contains(&hex)).then_some(())
     })?;
     for round in 1..=3 {
         let heard = replay.tape().len();
