@@ -6,7 +6,7 @@
 //! | `originals/` | uploads as they came, one a bulletin |
 //! | `programmes/` | their sound, ready to be sent (Ogg Opus) |
 //! | `uploads/` | uploads that are still coming; emptied at the start |
-//! | `keys/` | the server's keys |
+//! | `keys/` | the server's keys, and its certificates |
 //! | `bindings` | where receivers were last seen on the network |
 //! | `lock` | held by the server that runs on the folder |
 
