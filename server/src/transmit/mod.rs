@@ -11,6 +11,8 @@ mod bindings;
 mod counters;
 mod hello;
 mod lane;
+#[cfg(feature = "measuring")]
+pub mod measure;
 mod pacer;
 mod peer;
 mod sender;
