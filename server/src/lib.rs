@@ -7,6 +7,8 @@
 //! a new receiver is told, [`clock`] the only place that reads one.
 #![forbid(unsafe_code)]
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod attempts;
 pub mod authority;
 pub mod broker;
 pub mod cli;

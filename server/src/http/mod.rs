@@ -2,6 +2,8 @@
 //! console's files, health and metrics. Here: who may do what, and the shape of requests and answers. Not here: SQL
 //! (`store`), what sounds when (`playout`): handlers call those, and tell the air what was accepted only once it is durable.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod attempts;
 mod app;
 mod areas;
 mod audio;

@@ -7,6 +7,8 @@
 //! The way through: `decode` (mono at the file's own rate) → `resample` (48 kHz, nothing lost or shifted) → `encode`
 //! (Opus in Ogg, RFC 7845). All of it streams: memory does not grow with the length of the file.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod attempts;
 mod decode;
 mod downmix;
 mod encode;

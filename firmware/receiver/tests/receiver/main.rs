@@ -1,5 +1,7 @@
 //! What a receiver does, on a virtual clock, through its public face alone. A file for each side of it.
 
+#[cfg(test)]
+mod attempts;
 mod authority;
 mod hello;
 mod limits;
