@@ -2,8 +2,12 @@
 
 mod authority;
 mod hello;
+#[cfg(test)]
+mod keys;
 mod limits;
 mod playing;
+#[cfg(test)]
+mod replay;
 mod robust;
 #[cfg(test)]
 mod world;
