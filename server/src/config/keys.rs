@@ -77,6 +77,17 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "auth.emergency_second_factor",
+        value: "on|off",
+        default: Some("on"),
+        vi: "Phát khẩn cấp cần xác thực bước hai (mã TOTP hoặc khóa truy cập): on hoặc off.",
+        en: "Broadcasting an emergency takes a second factor (TOTP code or passkey): on or off.",
+        set: |c, v| {
+            c.auth_emergency_second_factor = switch(v)?;
+            Ok(())
+        },
+    },
+    Key {
         name: "media.listen",
         value: "ADDRESS:PORT",
         default: Some("0.0.0.0:5004"),
@@ -289,6 +300,7 @@ impl Default for Config {
             data: Default::default(),
             http_listen: nowhere,
             http_metrics: Metrics::Loopback,
+            auth_emergency_second_factor: true,
             media_listen: nowhere,
             media_latency: Duration::ZERO,
             media_bitrate: 0,
@@ -325,6 +337,14 @@ fn some<'a>(text: &'a str, right: &str) -> Result<&'a str, String> {
         Err(right.to_owned())
     } else {
         Ok(text)
+    }
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off".into()),
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Config {
     pub data: PathBuf,
     pub http_listen: SocketAddr,
     pub http_metrics: Metrics,
+    /// Emergencies take a second factor.
+    pub auth_emergency_second_factor: bool,
     pub media_listen: SocketAddr,
     pub media_latency: Duration,
     pub media_bitrate: u32,

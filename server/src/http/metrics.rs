@@ -73,7 +73,7 @@ pub(super) async fn metrics(
     Origin(origin): Origin,
 ) -> Answer<([(HeaderName, &'static str); 1], String)> {
     if app.parts.config.http_metrics == Metrics::Loopback && !origin.is_loopback() {
-        return Err(Problem::forbidden());
+        return Err(Problem::not_local());
     }
     let mut text = Text::default();
     let known = app.store().tally().await?;

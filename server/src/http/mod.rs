@@ -21,6 +21,7 @@ mod shapes;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod view;
 
 use axum::handler::Handler as _;
 use axum::http::{HeaderName, HeaderValue, header};
