@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod authority;
+pub mod backup;
 pub mod broker;
 pub mod cli;
 pub mod clock;

@@ -16,6 +16,7 @@ mod health;
 pub mod metrics;
 pub mod password;
 mod receivers;
+mod record;
 mod sessions;
 mod shapes;
 #[cfg(test)]
@@ -85,6 +86,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(broadcasts::list, broadcasts::accept))
         .routes(routes!(broadcasts::stop))
         .routes(routes!(broadcasts::receipts))
+        .routes(routes!(record::list))
         .routes(routes!(events::events))
         .routes(routes!(health::healthz))
         .routes(routes!(metrics::metrics))

@@ -6,6 +6,7 @@ mod bulletins;
 mod contract;
 mod live;
 mod people;
+mod record;
 
 use std::net::SocketAddr;
 use std::path::Path;
