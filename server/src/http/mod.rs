@@ -2,10 +2,10 @@
 //! console's files, health and metrics. Here: who may do what, and the shape of requests and answers. Not here: SQL
 //! (`store`), what sounds when (`playout`): handlers call those, and tell the air what was accepted only once it is durable.
 
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod attempts;
 mod app;
 mod areas;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod attempts;
 mod audio;
 mod broadcasts;
 mod bulletins;
@@ -22,6 +22,7 @@ pub mod metrics;
 mod pace;
 pub mod password;
 mod receivers;
+mod record;
 mod sessions;
 mod shapes;
 #[cfg(test)]
@@ -109,6 +110,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(broadcasts::list, broadcasts::accept))
         .routes(routes!(broadcasts::stop))
         .routes(routes!(broadcasts::receipts))
+        .routes(routes!(record::list))
         .routes(routes!(events::events))
         .routes(routes!(health::healthz))
         .routes(routes!(metrics::metrics))
