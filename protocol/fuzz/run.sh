@@ -3,7 +3,8 @@
 set -eu
 cd "$(dirname "$0")"
 runs=${RUNS:-1000000}
-[ $# -gt 0 ] || set -- command telemetry receipt hello answer enrolment rtp rtcp srtp topic
+[ $# -gt 0 ] || set -- command telemetry receipt succession rotation claim_request claim_answer claim_configuration \
+    claim_code hello answer enrolment rtp rtcp srtp topic
 cargo build --release
 for target in "$@"; do
     mkdir -p "corpus/$target"

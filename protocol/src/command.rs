@@ -5,7 +5,9 @@
 //! its path), its number is greater than that of any it obeyed for the same addressee, and its clock is set and not past
 //! `expires`. [`Command::open`] checks the signature; the rest is the receiver's.
 
+use crate::agreement::PublicKey;
 use crate::cbor::{self, Field, bytes};
+use crate::enrolment::{self, MAX_DEPTH};
 use crate::precedence::{Class, Rank};
 use crate::report::percent;
 use crate::{
@@ -18,6 +20,9 @@ const CONTEXT: &[u8] = b"loa/1 command";
 
 /// Most windows of allowed hours in a policy.
 pub const MAX_WINDOWS: usize = 6;
+
+/// Longest certificate in an order, in bytes of DER: with its envelope it fits a message.
+pub const MAX_AUTHORITY: usize = 600;
 
 /// Minutes in a day.
 const DAY: u16 = 1440;
@@ -32,7 +37,7 @@ pub enum Recipient {
 }
 
 /// A command. CBOR keys: recipient 1 (receiver) or 2 (area), number 3, issued 4, expires 5; then exactly one of play 10,
-/// stop 11, volume 12, reboot 13, policy 14.
+/// stop 11, volume 12, reboot 13, policy 14, areas 16, authority 17, rotate 18.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// Who is to obey.
@@ -49,6 +54,7 @@ pub struct Command {
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "there is no heap to put a certificate on")]
 pub enum Order {
     /// Play a broadcast. A second one for the same broadcast replaces the first.
     Play(Play),
@@ -60,6 +66,31 @@ pub enum Order {
     Reboot,
     /// What the area allows. Replaces the last one.
     Policy(Policy),
+    /// The areas that it lies in from now on, the root first: it was moved. For one receiver only. \[16\]: an array
+    Areas(Vec<AreaId, MAX_DEPTH>),
+    /// An authority for the broker. For one receiver only. \[17\]
+    Authority(Authority),
+    /// Make a new secret. For one receiver only. \[18\]
+    Rotate(Rotate),
+}
+
+/// An authority that the broker's certificate may come from. CBOR keys in brackets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// Its certificate (DER, ECDSA P-256). \[1\]
+    pub certificate: Vec<u8, MAX_AUTHORITY>,
+    /// `false`: trust it beside the newest of those before. `true`: trust no other any more; it must be trusted already, so that
+    /// nothing is given up for something that never worked. \[2\], absent if not
+    pub alone: bool,
+}
+
+/// The server's half of a new secret; see [`crate::rotation`]. CBOR keys in brackets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotate {
+    /// One above that of the secret which the server has. \[1\]
+    pub epoch: u32,
+    /// Made for this epoch of this receiver alone; the same when the order is given again. \[2\]
+    pub server: PublicKey,
 }
 
 /// A broadcast to play. CBOR keys in brackets.
@@ -182,7 +213,7 @@ impl Command {
     /// # Errors
     /// [`Error::BufferTooSmall`], or [`Error::OutOfRange`] for a value that no receiver would take.
     pub fn seal(&self, key: &SigningKey, out: &mut [u8]) -> Result<usize, Error> {
-        check(&self.order)?;
+        check(&self.to, &self.order)?;
         let mut payload = [0; MAX_MESSAGE];
         let length = cbor::encode(&mut payload, |e| {
             e.map(5)?;
@@ -241,6 +272,21 @@ impl Command {
                         e.u8(4)?.u16(minutes)?;
                     }
                 }
+                Order::Areas(areas) => {
+                    e.u8(16)?.array(areas.len() as u64)?;
+                    for area in areas {
+                        e.bytes(&area.0)?;
+                    }
+                }
+                Order::Authority(it) => {
+                    e.u8(17)?.map(1 + u64::from(it.alone))?.u8(1)?.bytes(&it.certificate)?;
+                    if it.alone {
+                        e.u8(2)?.bool(true)?;
+                    }
+                }
+                Order::Rotate(it) => {
+                    e.u8(18)?.map(2)?.u8(1)?.u32(it.epoch)?.u8(2)?.bytes(&it.server.0)?;
+                }
             }
             Ok(())
         })?;
@@ -262,20 +308,24 @@ impl Command {
                 3 => number = Some(d.u64()?),
                 4 => issued = Some(UnixMicros(d.u64()?)),
                 5 => expires = Some(UnixMicros(d.u64()?)),
-                10..=14 if order.is_some() => return Err(Error::Malformed("command: two orders")),
+                10..=14 | 16..=18 if order.is_some() => return Err(Error::Malformed("command: two orders")),
                 10 => order = Some(Order::Play(play(d)?)),
                 11 => order = Some(Order::Stop(BroadcastId(bytes(d, "broadcast")?))),
                 12 => order = Some(Order::Volume(percent(d.u8()?)?)),
                 13 => order = Some(d.bool()?.then_some(Order::Reboot).ok_or(Error::OutOfRange("reboot"))?),
                 14 => order = Some(Order::Policy(policy(d)?)),
+                16 => order = Some(Order::Areas(enrolment::areas(d)?)),
+                17 => order = Some(Order::Authority(authority(d)?)),
+                18 => order = Some(Order::Rotate(rotate(d)?)),
                 _ => return Ok(Field::Unknown),
             }
             Ok(Field::Known)
         })?;
         let order = order.ok_or(Error::Missing("order"))?;
-        check(&order)?;
+        let to = to.ok_or(Error::Missing("recipient"))?;
+        check(&to, &order)?;
         Ok(Self {
-            to: to.ok_or(Error::Missing("recipient"))?,
+            to,
             number: number.ok_or(Error::Missing("number"))?,
             issued: issued.ok_or(Error::Missing("issued"))?,
             expires: expires.ok_or(Error::Missing("expires"))?,
@@ -285,8 +335,14 @@ impl Command {
 }
 
 /// What both sides hold to.
-fn check(order: &Order) -> Result<(), Error> {
+fn check(to: &Recipient, order: &Order) -> Result<(), Error> {
+    let own = matches!(to, Recipient::Receiver(_));
     match order {
+        // One area's receivers are not all in one place, and each has a secret of its own.
+        Order::Areas(_) | Order::Authority(_) | Order::Rotate(_) if !own => Err(Error::OutOfRange("recipient")),
+        Order::Authority(it) if it.certificate.is_empty() => Err(Error::OutOfRange("certificate")),
+        Order::Rotate(it) if it.epoch == 0 => Err(Error::OutOfRange("epoch")),
+        Order::Areas(_) | Order::Authority(_) | Order::Rotate(_) => Ok(()),
         Order::Play(play) => {
             if play.packet_samples == 0 || play.packet_samples > 5760 || !play.packet_samples.is_multiple_of(120) {
                 return Err(Error::OutOfRange("packet samples"));
@@ -365,6 +421,38 @@ fn policy(d: &mut Decoder<'_>) -> Result<Policy, Error> {
         utc_offset: utc_offset.ok_or(Error::Missing("UTC offset"))?,
         allowed: allowed.ok_or(Error::Missing("allowed hours"))?,
         daily_minutes,
+    })
+}
+
+fn authority(d: &mut Decoder<'_>) -> Result<Authority, Error> {
+    let (mut certificate, mut alone) = (None, false);
+    cbor::map(d, |field, d| {
+        match field {
+            1 => certificate = Some(enrolment::certificate(d)?),
+            2 => alone = d.bool()?,
+            _ => return Ok(Field::Unknown),
+        }
+        Ok(Field::Known)
+    })?;
+    Ok(Authority {
+        certificate: certificate.ok_or(Error::Missing("certificate"))?,
+        alone,
+    })
+}
+
+fn rotate(d: &mut Decoder<'_>) -> Result<Rotate, Error> {
+    let (mut epoch, mut server) = (None, None);
+    cbor::map(d, |field, d| {
+        match field {
+            1 => epoch = Some(d.u32()?),
+            2 => server = Some(PublicKey(bytes(d, "public key")?)),
+            _ => return Ok(Field::Unknown),
+        }
+        Ok(Field::Known)
+    })?;
+    Ok(Rotate {
+        epoch: epoch.ok_or(Error::Missing("epoch"))?,
+        server: server.ok_or(Error::Missing("public key"))?,
     })
 }
 

@@ -58,6 +58,11 @@ id!(
     StreamId
 );
 
+id!(
+    /// A device that asks to be enrolled: the first 16 bytes of SHA-256 of its public key (see [`crate::claim`]).
+    ClaimId
+);
+
 /// Lower-case hexadecimal digits of `bytes`; `N` is twice their number.
 pub fn hex<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut text = [b'0'; N];

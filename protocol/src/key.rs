@@ -48,7 +48,7 @@ impl Secret {
         master
     }
 
-    fn derive<const N: usize>(&self, info: &[&[u8]]) -> [u8; N] {
+    pub(crate) fn derive<const N: usize>(&self, info: &[&[u8]]) -> [u8; N] {
         let mut okm = [0; N];
         Hkdf::<Sha256>::new(None, &self.0)
             .expand_multi_info(info, &mut okm)

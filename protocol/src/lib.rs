@@ -5,12 +5,14 @@
 //! Not here: sockets, clocks, state, memory allocation. Any byte sequence given to a decoder yields a value or an
 //! [`Error`], never a panic. `docs/protocol.md` says the same in prose, for makers of other receivers.
 //!
-//! From the bottom up: [`id`], [`time`] → [`cbor`] → [`key`], [`cose`] → [`command`], [`report`], [`hello`],
-//! [`enrolment`] on the control side; [`rtp`] → [`srtp`] on the media side; [`precedence`] decides what sounds.
+//! From the bottom up: [`id`], [`time`] → [`cbor`] → [`key`], [`agreement`], [`cose`] → [`command`], [`succession`], [`report`],
+//! [`rotation`], [`hello`], [`enrolment`] → [`claim`] on the control side; [`rtp`] → [`srtp`] on the media side; [`precedence`] decides what sounds.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod agreement;
 pub mod cbor;
+pub mod claim;
 pub mod command;
 pub mod cose;
 pub mod enrolment;
@@ -19,13 +21,15 @@ pub mod id;
 pub mod key;
 pub mod precedence;
 pub mod report;
+pub mod rotation;
 pub mod rtp;
 pub mod srtp;
+pub mod succession;
 pub mod time;
 pub mod topic;
 
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
-pub use id::{AreaId, BroadcastId, ReceiverId, StreamId};
+pub use id::{AreaId, BroadcastId, ClaimId, ReceiverId, StreamId};
 pub use time::UnixMicros;
 
 /// Sample rate of all sound and of the RTP clock, in hertz (RFC 7587 §4.1: always 48 000).

@@ -6,9 +6,10 @@
 //! [`Secret::report_key`]: crate::key::Secret::report_key
 
 use crate::cbor::{self, Field, bytes};
-use crate::{BroadcastId, Error, MAX_MESSAGE, UnixMicros, cose};
+use crate::{AreaId, BroadcastId, Error, MAX_MESSAGE, UnixMicros, cose};
 use heapless::String;
 use minicbor::Decoder;
+use sha2::{Digest, Sha256};
 
 const TELEMETRY: &[u8] = b"loa/1 telemetry";
 const RECEIPT: &[u8] = b"loa/1 receipt";
@@ -69,6 +70,21 @@ pub struct Telemetry {
     pub firmware: String<MAX_NAME>,
     /// Kind of board. \[15\]
     pub board: String<MAX_NAME>,
+    /// Number of the server's signing key that it trusts. \[16\], absent if 0: not told
+    pub key_number: u32,
+    /// Epoch of its secret: how often it was rotated. \[17\], absent if 0
+    pub secret_epoch: u32,
+    /// The newest authority that it trusts: see [`fingerprint`]. \[18\], absent without TLS
+    pub authority: Option<[u8; 8]>,
+    /// The deepest area that it takes commands for. \[19\], absent if it has none
+    pub area: Option<AreaId>,
+}
+
+/// How telemetry names a certificate: the first 8 bytes of SHA-256 of its DER.
+#[must_use]
+pub fn fingerprint(certificate: &[u8]) -> [u8; 8] {
+    let digest: [u8; 32] = Sha256::digest(certificate).into();
+    core::array::from_fn(|i| digest[i])
 }
 
 /// How far a receiver is with a broadcast. The numbers are those on the wire.
@@ -140,7 +156,14 @@ impl Telemetry {
     pub fn seal(&self, key: &[u8; 32], out: &mut [u8]) -> Result<usize, Error> {
         percent(self.volume)?;
         seal(key, TELEMETRY, out, |e| {
-            e.map(14 + u64::from(self.playing.is_some()))?;
+            let told = [
+                self.playing.is_some(),
+                self.key_number != 0,
+                self.secret_epoch != 0,
+                self.authority.is_some(),
+                self.area.is_some(),
+            ];
+            e.map(14 + told.map(u64::from).iter().sum::<u64>())?;
             e.u8(1)?
                 .u64(self.serial.boot)?
                 .u8(2)?
@@ -165,6 +188,18 @@ impl Telemetry {
                 .u64(self.lost)?;
             e.u8(12)?.u32(self.refused_media)?.u8(13)?.u32(self.refused_commands)?;
             e.u8(14)?.str(&self.firmware)?.u8(15)?.str(&self.board)?;
+            if self.key_number != 0 {
+                e.u8(16)?.u32(self.key_number)?;
+            }
+            if self.secret_epoch != 0 {
+                e.u8(17)?.u32(self.secret_epoch)?;
+            }
+            if let Some(authority) = &self.authority {
+                e.u8(18)?.bytes(authority)?;
+            }
+            if let Some(area) = &self.area {
+                e.u8(19)?.bytes(&area.0)?;
+            }
             Ok(())
         })
     }
@@ -199,6 +234,10 @@ impl Telemetry {
                 13 => it.refused_commands = d.u32()?,
                 14 => it.firmware = name(d)?,
                 15 => it.board = name(d)?,
+                16 => it.key_number = d.u32()?,
+                17 => it.secret_epoch = d.u32()?,
+                18 => it.authority = Some(bytes(d, "authority")?),
+                19 => it.area = Some(AreaId(bytes(d, "area")?)),
                 _ => return Ok(Field::Unknown),
             }
             Ok(Field::Known)
@@ -287,7 +326,7 @@ impl Receipt {
     }
 }
 
-fn seal(
+pub(crate) fn seal(
     key: &[u8; 32],
     context: &[u8],
     out: &mut [u8],
@@ -300,23 +339,23 @@ fn seal(
 
 /// Both halves of the serial must be there: without it a report could be replayed.
 #[derive(Default)]
-struct Required {
+pub(crate) struct Required {
     boot: bool,
     number: bool,
 }
 
 impl Required {
-    fn boot(&mut self, d: &mut Decoder<'_>) -> Result<u64, Error> {
+    pub(crate) fn boot(&mut self, d: &mut Decoder<'_>) -> Result<u64, Error> {
         self.boot = true;
         Ok(d.u64()?)
     }
 
-    fn number(&mut self, d: &mut Decoder<'_>) -> Result<u64, Error> {
+    pub(crate) fn number(&mut self, d: &mut Decoder<'_>) -> Result<u64, Error> {
         self.number = true;
         Ok(d.u64()?)
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         match self.boot && self.number {
             true => Ok(()),
             false => Err(Error::Missing("serial")),
@@ -331,6 +370,6 @@ pub(crate) fn percent(value: u8) -> Result<u8, Error> {
     }
 }
 
-fn name(d: &mut Decoder<'_>) -> Result<String<MAX_NAME>, Error> {
+pub(crate) fn name(d: &mut Decoder<'_>) -> Result<String<MAX_NAME>, Error> {
     String::try_from(d.str()?).map_err(|_| Error::OutOfRange("name"))
 }

@@ -3,18 +3,23 @@
 //! | topic | from | QoS | payload |
 //! | --- | --- | --- | --- |
 //! | `loa/1/<receiver>/command` | server | 1 | [`crate::command`] |
+//! | `loa/1/<receiver>/succession` | server | 1 | [`crate::succession`] |
 //! | `loa/1/<receiver>/media` | server | 0 | a media datagram |
 //! | `loa/1/<receiver>/presence` | receiver (also its last will) | 1, retained | `1` or `0` |
 //! | `loa/1/<receiver>/telemetry` | receiver | 0 | [`crate::report`] |
 //! | `loa/1/<receiver>/receipt` | receiver | 1 | [`crate::report`] |
+//! | `loa/1/<receiver>/rotation` | receiver | 1 | [`crate::rotation`] |
 //! | `loa/1/<receiver>/uplink` | receiver | 0 | a media datagram |
 //! | `loa/1/area/<area>/command` | server | 1 | [`crate::command`] |
+//! | `loa/1/claim/<claim>/request` | claimant | 1 | [`crate::claim`] |
+//! | `loa/1/claim/<claim>/answer` | server | 1 | [`crate::claim`], [`crate::succession`] |
 //!
-//! A receiver may read `command` and `media` below its own identifier and the `command` of areas, and write the rest of
-//! its own; it may nothing else. The server may read and write all.
+//! A receiver may read `command`, `succession` and `media` below its own identifier and the `command` of areas, and write the
+//! rest of its own; a claimant may write its own `request` and read its own `answer`; they may nothing else. The server may
+//! read and write all.
 
 use crate::id::hex;
-use crate::{AreaId, ReceiverId};
+use crate::{AreaId, ClaimId, ReceiverId};
 use heapless::String;
 
 /// The root of all topics; the number is the protocol's version.
@@ -38,6 +43,8 @@ pub enum Downlink {
     Command,
     /// Tunnelled media datagrams.
     Media,
+    /// The signing keys that follow the one it trusts.
+    Succession,
 }
 
 /// What a receiver says.
@@ -51,11 +58,42 @@ pub enum Uplink {
     Receipt,
     /// Tunnelled media datagrams.
     Media,
+    /// Its half of a new secret.
+    Rotation,
+}
+
+/// What goes to and fro while a device asks to be enrolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimWord {
+    /// From the device.
+    Request,
+    /// From the server.
+    Answer,
+}
+
+impl ClaimWord {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Request, Self::Answer];
+
+    /// The topic's last level.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Answer => "answer",
+        }
+    }
 }
 
 impl Uplink {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Presence, Self::Telemetry, Self::Receipt, Self::Media];
+    pub const ALL: [Self; 5] = [
+        Self::Presence,
+        Self::Telemetry,
+        Self::Receipt,
+        Self::Media,
+        Self::Rotation,
+    ];
 
     /// The topic's last level.
     #[must_use]
@@ -65,13 +103,14 @@ impl Uplink {
             Self::Telemetry => "telemetry",
             Self::Receipt => "receipt",
             Self::Media => "uplink",
+            Self::Rotation => "rotation",
         }
     }
 }
 
 impl Downlink {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Command, Self::Media];
+    pub const ALL: [Self; 3] = [Self::Command, Self::Media, Self::Succession];
 
     /// The topic's last level.
     #[must_use]
@@ -79,6 +118,7 @@ impl Downlink {
         match self {
             Self::Command => "command",
             Self::Media => "media",
+            Self::Succession => "succession",
         }
     }
 }
@@ -92,6 +132,8 @@ pub enum Topic {
     Up(ReceiverId, Uplink),
     /// Commands for all receivers of an area and below.
     Area(AreaId),
+    /// Between the server and a device that asks to be enrolled.
+    Claim(ClaimId, ClaimWord),
 }
 
 impl Topic {
@@ -102,6 +144,7 @@ impl Topic {
             Self::Down(id, kind) => join(&["", &digits(&id.hex()), kind.name()]),
             Self::Up(id, kind) => join(&["", &digits(&id.hex()), kind.name()]),
             Self::Area(id) => join(&["", "area", &digits(&id.hex()), "command"]),
+            Self::Claim(id, word) => join(&["", "claim", &digits(&id.hex()), word.name()]),
         }
     }
 
@@ -116,6 +159,11 @@ impl Topic {
                 .then(|| exact(id))
                 .flatten()
                 .map(|id| Self::Area(AreaId(id)));
+        }
+        if first == "claim" {
+            let (id, name) = rest.split_once('/')?;
+            let word = ClaimWord::ALL.into_iter().find(|word| word.name() == name)?;
+            return exact(id).map(|id| Self::Claim(ClaimId(id), word));
         }
         let id = exact(first).map(ReceiverId)?;
         let up = Uplink::ALL
@@ -136,6 +184,24 @@ impl Topic {
         join(&["", "+", kind.name()])
     }
 
+    /// The filter that a server subscribes to for what devices ask that want to be enrolled.
+    #[must_use]
+    pub fn every_claim() -> Text {
+        join(&["", "claim", "+", ClaimWord::Request.name()])
+    }
+
+    /// Whether the device that asks as `id` may publish here.
+    #[must_use]
+    pub fn claimant_may_write(&self, id: ClaimId) -> bool {
+        *self == Self::Claim(id, ClaimWord::Request)
+    }
+
+    /// Whether the device that asks as `id` may subscribe to this topic.
+    #[must_use]
+    pub fn claimant_may_read(&self, id: ClaimId) -> bool {
+        *self == Self::Claim(id, ClaimWord::Answer)
+    }
+
     /// Whether the receiver `id` may publish here.
     #[must_use]
     pub fn may_write(&self, id: ReceiverId) -> bool {
@@ -148,7 +214,7 @@ impl Topic {
         match self {
             Self::Down(of, _) => *of == id,
             Self::Area(_) => true,
-            Self::Up(..) => false,
+            Self::Up(..) | Self::Claim(..) => false,
         }
     }
 }
@@ -187,6 +253,7 @@ mod tests {
         let mut all = vec![Topic::Area(AreaId([7; 16]))];
         all.extend(Uplink::ALL.map(|kind| Topic::Up(ME, kind)));
         all.extend(Downlink::ALL.map(|kind| Topic::Down(ME, kind)));
+        all.extend(ClaimWord::ALL.map(|word| Topic::Claim(ClaimId(ME.0), word)));
         for topic in all {
             assert_eq!(Topic::parse(&topic.text()), Some(topic), "{}", topic.text());
         }
@@ -209,6 +276,33 @@ mod tests {
             assert!(!Topic::Down(ME, kind).may_write(ME));
         }
         assert!(Topic::Area(AreaId([0; 16])).may_read(ME) && !Topic::Area(AreaId([0; 16])).may_write(ME));
+    }
+
+    #[test]
+    fn who_asks_to_be_enrolled_has_its_question_and_its_answer() {
+        let (me, other) = (ClaimId(ME.0), ClaimId([1; 16]));
+        let (request, answer) = (
+            Topic::Claim(me, ClaimWord::Request),
+            Topic::Claim(me, ClaimWord::Answer),
+        );
+        assert!(request.claimant_may_write(me) && !request.claimant_may_read(me));
+        assert!(answer.claimant_may_read(me) && !answer.claimant_may_write(me));
+        for topic in [request, answer] {
+            assert!(!topic.claimant_may_write(other) && !topic.claimant_may_read(other));
+            // The same 16 bytes as a receiver's are something else.
+            assert!(!topic.may_write(ME) && !topic.may_read(ME));
+        }
+        let mut forbidden = vec![Topic::Area(AreaId(ME.0))];
+        forbidden.extend(Uplink::ALL.map(|kind| Topic::Up(ME, kind)));
+        forbidden.extend(Downlink::ALL.map(|kind| Topic::Down(ME, kind)));
+        for topic in forbidden {
+            assert!(
+                !topic.claimant_may_write(me) && !topic.claimant_may_read(me),
+                "{topic:?}"
+            );
+        }
+        assert_eq!(Topic::every_claim(), "loa/1/claim/+/request");
+        assert_eq!(Topic::parse("loa/1/claim/+/answer"), None);
     }
 
     #[test]

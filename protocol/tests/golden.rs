@@ -12,22 +12,30 @@ use std::path::{Path, PathBuf};
 
 use aes_gcm::aead::AeadInPlace;
 use aes_gcm::{Aes128Gcm, KeyInit};
-use keys::{SSRC, STREAM, secret, signing_key};
+use keys::{SSRC, STREAM, device_key, ephemeral_key, secret, signing_key};
 use loa_protocol::cbor::{self, WriteError, Writer};
-use loa_protocol::command::{Command, Order, Play, Policy, Recipient, Window};
-use loa_protocol::enrolment::{Enrolment, MAX_ENROLMENT};
+use loa_protocol::claim::{self, Code, Configuration, Request};
+use loa_protocol::command::{Authority, Command, MAX_AUTHORITY, Order, Play, Policy, Recipient, Rotate, Window};
+use loa_protocol::enrolment::{Enrolment, MAX_ENROLMENT, Unfinished};
 use loa_protocol::hello::{Answer, Hello};
 use loa_protocol::precedence::Class;
-use loa_protocol::report::{MediaPath, Outcome, Receipt, Serial, Telemetry};
+use loa_protocol::report::{MediaPath, Outcome, Receipt, Serial, Telemetry, fingerprint};
+use loa_protocol::rotation::Rotation;
 use loa_protocol::rtp::{Header, SenderReport};
 use loa_protocol::srtp::{self, Opener, SessionKeys};
-use loa_protocol::{AreaId, BroadcastId, Error, MAX_MESSAGE, ReceiverId, UnixMicros, cose};
+use loa_protocol::succession::{FIRST, Trust};
+use loa_protocol::{AreaId, BroadcastId, Error, MAX_MESSAGE, ReceiverId, SigningKey, UnixMicros, cose};
 
 const RECEIVER: ReceiverId = ReceiverId([0x11; 16]);
 const AREAS: [AreaId; 2] = [AreaId([0xA0; 16]), AreaId([0xA1; 16])];
 const BROADCAST: BroadcastId = BroadcastId([0xB0; 16]);
 /// 2026-12-01T05:30:00+07:00.
 const MORNING: UnixMicros = UnixMicros(1_796_077_800_000_000);
+
+/// The server's signing key after that of the other vectors.
+fn next_signing_key() -> SigningKey {
+    SigningKey::from_bytes(&[0x43; 32])
+}
 
 fn command(to: Recipient, order: Order) -> Command {
     Command {
@@ -51,6 +59,21 @@ fn play() -> Play {
         packet_samples: 2880,
         pre_skip: 312,
         overrides: false,
+    }
+}
+
+/// Not a certificate, but as good as one here.
+fn authority(alone: bool) -> Authority {
+    Authority {
+        certificate: (0..=255).cycle().take(MAX_AUTHORITY).collect(),
+        alone,
+    }
+}
+
+fn rotate() -> Rotate {
+    Rotate {
+        epoch: 1,
+        server: ephemeral_key().public(),
     }
 }
 
@@ -84,6 +107,7 @@ fn telemetry() -> Telemetry {
         refused_commands: 1,
         firmware: "0.1.0".try_into().expect("short"),
         board: "rp2350".try_into().expect("short"),
+        ..Telemetry::default()
     }
 }
 
@@ -119,6 +143,10 @@ fn enrolment() -> Enrolment {
         mqtt_ca: None,
         media_host: "192.0.2.1".try_into().expect("short"),
         media_port: 5004,
+        key_number: FIRST,
+        next_ca: None,
+        epoch: 0,
+        unfinished: None,
     }
 }
 
@@ -227,6 +255,10 @@ fn commands() -> Vec<Vector> {
         whole("command_volume", to, Order::Volume(65)),
         whole("command_reboot", to, Order::Reboot),
         whole("command_policy", to, Order::Policy(policy())),
+        whole("command_areas", to, Order::Areas(AREAS.into_iter().collect())),
+        whole("command_authority", to, Order::Authority(authority(false))),
+        whole("command_authority_alone", to, Order::Authority(authority(true))),
+        whole("command_rotate", to, Order::Rotate(rotate())),
         whole(
             "command_policy_daily_minutes",
             to,
@@ -437,6 +469,54 @@ fn commands() -> Vec<Vector> {
             bad_play(2880, 86_400 * 48_000 + 1, 1),
             Error::OutOfRange("samples"),
         ),
+        bad(
+            "command_bad_rotate_area",
+            map(|e| {
+                e.map(5)?
+                    .u8(2)?
+                    .bytes(&AREAS[0].0)?
+                    .u8(3)?
+                    .u8(7)?
+                    .u8(4)?
+                    .u8(1)?
+                    .u8(5)?
+                    .u8(2)?;
+                let key = ephemeral_key().public();
+                e.u8(18)?.map(2)?.u8(1)?.u8(1)?.u8(2)?.bytes(&key.0).map(|_| ())
+            }),
+            Error::OutOfRange("recipient"),
+        ),
+        bad(
+            "command_bad_rotate_epoch",
+            map(|e| {
+                let key = ephemeral_key().public();
+                head(e, 5)?
+                    .u8(18)?
+                    .map(2)?
+                    .u8(1)?
+                    .u8(0)?
+                    .u8(2)?
+                    .bytes(&key.0)
+                    .map(|_| ())
+            }),
+            Error::OutOfRange("epoch"),
+        ),
+        bad(
+            "command_bad_authority",
+            map(|e| {
+                let long = [0; MAX_AUTHORITY + 1];
+                head(e, 5)?.u8(17)?.map(1)?.u8(1)?.bytes(&long).map(|_| ())
+            }),
+            Error::OutOfRange("certificate"),
+        ),
+        bad(
+            "command_bad_areas",
+            map(|e| {
+                let e = head(e, 5)?.u8(16)?.array(9)?;
+                (0..9).try_for_each(|n| e.bytes(&[n; 16]).map(|_| ()))
+            }),
+            Error::OutOfRange("areas"),
+        ),
         bad("command_bad_class", bad_play(2880, 1, 3), Error::OutOfRange("class")),
         bad(
             "command_bad_window",
@@ -493,6 +573,13 @@ fn reports() -> Vec<Vector> {
     let playing = Telemetry {
         playing: Some(BROADCAST),
         path: MediaPath::Mqtt,
+        ..telemetry()
+    };
+    let keyed = Telemetry {
+        key_number: 3,
+        secret_epoch: 2,
+        authority: Some(fingerprint(&authority(false).certificate)),
+        area: Some(AREAS[1]),
         ..telemetry()
     };
     let silent = Receipt {
@@ -574,6 +661,12 @@ fn reports() -> Vec<Vector> {
             open_telemetry,
             Ok(playing),
         ),
+        vector(
+            "telemetry_keys",
+            written(|out| keyed.seal(&key, out)),
+            open_telemetry,
+            Ok(keyed),
+        ),
         // A path that is not known yet reads as none; absent fields read as 0.
         vector(
             "telemetry_unknown",
@@ -627,6 +720,229 @@ fn reports() -> Vec<Vector> {
     ]
 }
 
+fn rotations() -> Vec<Vector> {
+    let it = Rotation {
+        serial: Serial {
+            boot: MORNING.0 - 3_600_000_000,
+            number: 14,
+        },
+        at: MORNING,
+        epoch: 1,
+        receiver: device_key().public(),
+        server: ephemeral_key().public(),
+    };
+    let key = secret().report_key();
+    let read = |bytes: &[u8]| Rotation::open(&secret().report_key(), bytes);
+    let whole = written(|out| it.seal(&key, out));
+    let mut forged = whole.clone();
+    forged[60] ^= 1;
+    let unknown = map(|e| {
+        e.map(7)?
+            .u8(1)?
+            .u64(it.serial.boot)?
+            .u8(2)?
+            .u8(14)?
+            .u8(3)?
+            .u64(it.at.0)?;
+        e.u8(4)?
+            .u8(1)?
+            .u8(5)?
+            .bytes(&it.receiver.0)?
+            .u8(6)?
+            .bytes(&it.server.0)?;
+        e.u8(7)?.array(1)?.null().map(|_| ())
+    });
+    let no_serial = map(|e| {
+        e.map(4)?.u8(3)?.u64(it.at.0)?.u8(4)?.u8(1)?;
+        e.u8(5)?.bytes(&it.receiver.0)?.u8(6)?.bytes(&it.server.0).map(|_| ())
+    });
+    vec![
+        vector("rotation", whole, read, Ok(it)),
+        vector("rotation_unknown", reported("loa/1 rotation", &unknown), read, Ok(it)),
+        vector("rotation_bad_forged", forged, read, Err(Error::Unauthentic)),
+        vector(
+            "rotation_bad_context",
+            reported("loa/1 telemetry", &unknown),
+            read,
+            Err(Error::Unauthentic),
+        ),
+        vector(
+            "rotation_bad_no_serial",
+            reported("loa/1 rotation", &no_serial),
+            read,
+            Err(Error::Missing("serial")),
+        ),
+    ]
+}
+
+fn successions() -> Vec<Vector> {
+    let trust = Trust {
+        number: FIRST,
+        key: signing_key().verifying_key(),
+    };
+    let next = Trust {
+        number: 2,
+        key: next_signing_key().verifying_key(),
+    };
+    let read = move |bytes: &[u8]| trust.next(bytes);
+    let signed =
+        |context: &str, payload: &[u8]| written(|out| cose::sign1(&signing_key(), context.as_bytes(), payload, out));
+    let body = |number: u32, key: &[u8]| {
+        map(|e| {
+            e.map(3)?.u8(1)?.u32(number)?.u8(2)?.bytes(key)?;
+            e.u8(9)?.str("unknown").map(|_| ())
+        })
+    };
+    let key = *next.key.as_bytes();
+    // The neutral element: what claims to be signed with it could be by anybody.
+    let weak: [u8; 32] = core::array::from_fn(|i| u8::from(i == 0));
+    vec![
+        vector(
+            "succession",
+            written(|out| next.seal(&signing_key(), out)),
+            read,
+            Ok(next),
+        ),
+        vector(
+            "succession_unknown",
+            signed("loa/1 succession", &body(2, &key)),
+            read,
+            Ok(next),
+        ),
+        vector(
+            "succession_bad_own",
+            written(|out| next.seal(&next_signing_key(), out)),
+            read,
+            Err(Error::Unauthentic),
+        ),
+        vector(
+            "succession_bad_context",
+            signed("loa/1 command", &body(2, &key)),
+            read,
+            Err(Error::Unauthentic),
+        ),
+        vector(
+            "succession_bad_number",
+            signed("loa/1 succession", &body(3, &key)),
+            read,
+            Err(Error::OutOfRange("number")),
+        ),
+        vector(
+            "succession_bad_weak",
+            signed("loa/1 succession", &body(2, &weak)),
+            read,
+            Err(Error::OutOfRange("server key")),
+        ),
+    ]
+}
+
+fn claims() -> Vec<Vector> {
+    let device = device_key().public();
+    let request = Request {
+        device,
+        firmware: "0.1.0".try_into().expect("short"),
+        board: "rp2350".try_into().expect("short"),
+        key_number: FIRST,
+    };
+    let answer = claim::Answer {
+        device,
+        server: ephemeral_key().public(),
+        receiver: RECEIVER,
+        areas: AREAS.into_iter().collect(),
+        media_host: "192.0.2.1".try_into().expect("short"),
+        media_port: 5004,
+        epoch: 0,
+    };
+    let replacing = claim::Answer {
+        epoch: 3,
+        ..answer.clone()
+    };
+    let flashed = Configuration {
+        device: None,
+        server_key: signing_key().verifying_key(),
+        mqtt_host: "mqtt.loa.example".try_into().expect("short"),
+        mqtt_port: 8883,
+        mqtt_ca: Some((0..=255).collect()),
+        key_number: FIRST,
+        next_ca: None,
+    };
+    let begun = Configuration {
+        device: Some(device_key()),
+        server_key: next_signing_key().verifying_key(),
+        key_number: 2,
+        next_ca: Some(authority(false).certificate),
+        ..flashed.clone()
+    };
+    let read = move |bytes: &[u8]| Request::decode(device.claim(), bytes);
+    let read_answer = |bytes: &[u8]| claim::Answer::open(&signing_key().verifying_key(), bytes);
+    let read_code = |bytes: &[u8]| Ok(core::str::from_utf8(bytes).ok().and_then(Code::parse));
+    let code = device.claim().code();
+    let asked = written(|out| request.encode(out));
+    let mut other = asked.clone();
+    other[10] ^= 1;
+    let no_enrolment = map(|e| e.map(2)?.u8(1)?.bytes(&device.0)?.u8(2)?.bytes(&device.0).map(|_| ()));
+    let no_enrolment = written(|out| cose::sign1(&signing_key(), b"loa/1 claim", &no_enrolment, out));
+    let text = |name, text: String| vector(name, text.into_bytes(), read_code, Ok(Some(code)));
+    vec![
+        vector("claim_request", asked, read, Ok(request)),
+        vector("claim_request_bad_key", other, read, Err(Error::Unauthentic)),
+        vector(
+            "claim_answer",
+            written(|out| answer.seal(&signing_key(), out)),
+            read_answer,
+            Ok(answer.clone()),
+        ),
+        vector(
+            "claim_answer_replacing",
+            written(|out| replacing.seal(&signing_key(), out)),
+            read_answer,
+            Ok(replacing),
+        ),
+        vector(
+            "claim_answer_bad_signer",
+            written(|out| answer.seal(&next_signing_key(), out)),
+            read_answer,
+            Err(Error::Unauthentic),
+        ),
+        vector(
+            "claim_answer_bad_empty",
+            no_enrolment,
+            read_answer,
+            Err(Error::Missing("enrolment")),
+        ),
+        vector(
+            "claim_configuration",
+            written(|out| flashed.encode(out)),
+            Configuration::decode,
+            Ok(Some(flashed)),
+        ),
+        vector(
+            "claim_configuration_begun",
+            written(|out| begun.encode(out)),
+            Configuration::decode,
+            Ok(Some(begun)),
+        ),
+        vector(
+            "claim_configuration_bad_enrolled",
+            written(|out| enrolment().encode(out)),
+            Configuration::decode,
+            Ok(None),
+        ),
+        vector(
+            "claim_configuration_bad_empty",
+            b"LOA0\0\x01\xA0".to_vec(),
+            Configuration::decode,
+            Err(Error::Missing("server key")),
+        ),
+        text("claim_code", code.to_string()),
+        text("claim_code_qr", format!("{}{code}", claim::QR)),
+        text(
+            "claim_code_typed",
+            code.to_string().replace('-', " ").replace('0', "o").to_lowercase(),
+        ),
+    ]
+}
+
 fn hellos() -> Vec<Vector> {
     let key = secret().hello_key();
     let first = Hello {
@@ -667,6 +983,22 @@ fn enrolments() -> Vec<Vector> {
     let ca: Vec<u8> = (0..=255).collect();
     let tls = Enrolment {
         mqtt_ca: Some(ca.into_iter().collect()),
+        ..enrolment()
+    };
+    let rotating = Enrolment {
+        secret: device_key()
+            .next_secret(&ephemeral_key().public(), &secret(), 1)
+            .expect("a good key"),
+        server_key: next_signing_key().verifying_key(),
+        mqtt_ca: Some((0..=255).collect()),
+        key_number: 2,
+        next_ca: Some(authority(false).certificate),
+        epoch: 1,
+        unfinished: Some(Unfinished {
+            secret: secret(),
+            server: ephemeral_key().public(),
+            receiver: device_key().public(),
+        }),
         ..enrolment()
     };
     let whole = |it: &Enrolment| written(|out| it.encode(out));
@@ -712,6 +1044,12 @@ fn enrolments() -> Vec<Vector> {
             Ok(Some(enrolment())),
         ),
         vector("enrolment_tls", whole(&tls), Enrolment::decode, Ok(Some(tls))),
+        vector(
+            "enrolment_rotating",
+            whole(&rotating),
+            Enrolment::decode,
+            Ok(Some(rotating.clone())),
+        ),
         vector(
             "enrolment_unknown",
             framed(&body(10, key, "mqtt.loa.example")),
@@ -876,6 +1214,10 @@ fn media() -> Vec<Vector> {
 fn derived_keys() -> Vec<Vector> {
     let session = SessionKeys::derive(&secret().srtp(STREAM));
     let master = secret().srtp(STREAM);
+    let next = device_key().next_secret(&ephemeral_key().public(), &secret(), 1);
+    let next = next.expect("a good key");
+    let claimed = ephemeral_key().granted_secret(&device_key().public());
+    let claimed = claimed.expect("a good key");
     let same = |bytes: &[u8]| Ok(bytes.to_vec());
     let key = |name, bytes: Vec<u8>| vector(name, bytes.clone(), same, Ok(bytes));
     vec![
@@ -894,14 +1236,22 @@ fn derived_keys() -> Vec<Vector> {
             ]
             .concat(),
         ),
+        key("key_device_private", device_key().to_bytes().to_vec()),
+        key("key_device_public", device_key().public().0.to_vec()),
+        key("key_ephemeral_private", ephemeral_key().to_bytes().to_vec()),
+        key("key_ephemeral_public", ephemeral_key().public().0.to_vec()),
+        key("key_next_secret", next.0.to_vec()),
+        key("key_claimed_secret", claimed.0.to_vec()),
+        key("key_command_next_private", next_signing_key().to_bytes().to_vec()),
         key("key_command_private", signing_key().to_bytes().to_vec()),
         key("key_command_public", signing_key().verifying_key().as_bytes().to_vec()),
     ]
 }
 
 fn topics() -> Vec<Vector> {
-    use loa_protocol::topic::{Downlink, Topic, Uplink};
+    use loa_protocol::topic::{ClaimWord, Downlink, Topic, Uplink};
     let read = |bytes: &[u8]| Ok(core::str::from_utf8(bytes).ok().and_then(Topic::parse));
+    let claim = device_key().public().claim();
     let topic = |name, topic: Topic| vector(name, topic.text().as_bytes().to_vec(), read, Ok(Some(topic)));
     vec![
         topic("topic_command", Topic::Down(RECEIVER, Downlink::Command)),
@@ -910,6 +1260,10 @@ fn topics() -> Vec<Vector> {
         topic("topic_telemetry", Topic::Up(RECEIVER, Uplink::Telemetry)),
         topic("topic_receipt", Topic::Up(RECEIVER, Uplink::Receipt)),
         topic("topic_uplink", Topic::Up(RECEIVER, Uplink::Media)),
+        topic("topic_succession", Topic::Down(RECEIVER, Downlink::Succession)),
+        topic("topic_rotation", Topic::Up(RECEIVER, Uplink::Rotation)),
+        topic("topic_claim_request", Topic::Claim(claim, ClaimWord::Request)),
+        topic("topic_claim_answer", Topic::Claim(claim, ClaimWord::Answer)),
         topic("topic_area_command", Topic::Area(AREAS[0])),
     ]
 }
@@ -918,6 +1272,9 @@ fn all() -> Vec<Vector> {
     [
         commands(),
         reports(),
+        rotations(),
+        successions(),
+        claims(),
         hellos(),
         enrolments(),
         media(),

@@ -1,7 +1,9 @@
 // Reads the golden vectors by docs/protocol.md alone, with nothing of ours: Node's own HKDF, HMAC, Ed25519 and AES, and the
 // few lines of CBOR below. That it agrees shows that the page is enough for another maker. Run by second_reader.rs.
 
-import { createCipheriv, createDecipheriv, createHmac, createPublicKey, hkdfSync, verify } from 'node:crypto';
+import {
+    createCipheriv, createDecipheriv, createHash, createHmac, createPrivateKey, createPublicKey, diffieHellman, hkdfSync, verify,
+} from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 
 const folder = new URL('golden/', import.meta.url);
@@ -95,13 +97,14 @@ for (const name of ['hello', 'hello_probe', 'hello_clock_not_set', 'answer']) {
 const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), vector('key_command_public')]);
 const serverKey = createPublicKey({ key: spki, format: 'der', type: 'spki' });
 const fields = {};
-for (const name of names.filter((name) => /^(command|telemetry|receipt)(?!_bad)/.test(name))) {
+for (const name of names.filter((name) => /^(command|telemetry|receipt|rotation|succession|claim_answer)(?!_bad)/.test(name)
+    && !/_bad_/.test(name))) {
     const bytes = vector(name);
     const [{ tag, item: [header, , payload, proof] }, end] = cbor(bytes);
     const kind = name.split('_')[0];
-    const authentic = kind === 'command'
+    const authentic = /command|succession|claim/.test(kind)
         ? tag === 18 && header.toString('hex') === 'a10127'
-            && verify(null, toProve('Signature1', header, 'loa/1 command', payload), serverKey, proof)
+            && verify(null, toProve('Signature1', header, `loa/1 ${kind}`, payload), serverKey, proof)
         : tag === 17 && header.toString('hex') === 'a10105'
             && createHmac('sha256', reportKey).update(toProve('MAC0', header, `loa/1 ${kind}`, payload)).digest().equals(proof);
     const [map, last] = cbor(payload);
@@ -119,7 +122,66 @@ const receipt = fields.receipt;
 check('receipt', receipt.get(5) === 3 && receipt.get(8) === receipt.get(9) + receipt.get(10) && receipt.get(14) === 2315);
 check('telemetry', fields.telemetry.get(7) === 1 && fields.telemetry.get(15) === 'rp2350');
 
+const keys = fields.telemetry_keys;
+const certificate = fields.command_authority.get(17).get(1);
+check('telemetry_keys', keys.get(16) === 3 && keys.get(17) === 2 && keys.get(19).equals(Buffer.alloc(16, 0xa1))
+    && keys.get(18).equals(createHash('sha256').update(certificate).digest().subarray(0, 8)));
+check('command_areas', fields.command_areas.get(16).length === 2 && fields.command_areas.get(16)[1].equals(Buffer.alloc(16, 0xa1)));
+check('command_authority_alone', fields.command_authority_alone.get(17).get(2) === true && !fields.command_authority.get(17).has(2));
+
+// What two sides agree on. Node wants keys in DER.
+const privateKey = (name) => createPrivateKey({
+    key: Buffer.concat([Buffer.from('302e020100300506032b656e04220420', 'hex'), vector(name)]), format: 'der', type: 'pkcs8',
+});
+const publicKey = (bytes) => createPublicKey({
+    key: Buffer.concat([Buffer.from('302a300506032b656e032100', 'hex'), bytes]), format: 'der', type: 'spki',
+});
+const [devicePublic, serverPublic] = [vector('key_device_public'), vector('key_ephemeral_public')];
+const agree = (mine, theirs, salt, info) => Buffer.from(
+    hkdfSync('sha256', diffieHellman({ privateKey: privateKey(mine), publicKey: publicKey(theirs) }), salt, info, 32),
+);
+const nextInfo = Buffer.concat([Buffer.from('loa/1 next secret'), Buffer.from([0, 0, 0, 1])]);
+const claimInfo = Buffer.concat([Buffer.from('loa/1 claim'), devicePublic, serverPublic]);
+const nextSecret = agree('key_device_private', serverPublic, secret, nextInfo);
+check('key_next_secret', nextSecret.equals(vector('key_next_secret'))
+    && agree('key_ephemeral_private', devicePublic, secret, nextInfo).equals(nextSecret));
+check('key_claimed_secret', agree('key_device_private', serverPublic, Buffer.alloc(0), claimInfo).equals(vector('key_claimed_secret')));
+const order = fields.command_rotate.get(18);
+check('command_rotate', order.get(1) === 1 && order.get(2).equals(serverPublic));
+const rotation = fields.rotation;
+check('rotation', rotation.get(4) === 1 && rotation.get(5).equals(devicePublic) && rotation.get(6).equals(serverPublic));
+check('succession', fields.succession.get(1) === 2 && fields.succession.get(2).length === 32);
+
+// Claims.
+const digest = createHash('sha256').update(devicePublic).digest();
+const [request, requestEnd] = cbor(vector('claim_request'));
+check('claim_request', requestEnd === vector('claim_request').length && request.get(1).equals(devicePublic)
+    && request.get(2) === '0.1.0' && request.get(3) === 'rp2350' && request.get(4) === 1);
+const signs = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+const bits = BigInt(`0x${digest.subarray(0, 10).toString('hex')}`);
+const code = Array.from({ length: 16 }, (_, n) => signs[Number((bits >> BigInt(75 - 5 * n)) & 31n)]).join('').replace(/(.{4})(?=.)/g, '$1-');
+check('claim_code', code === vector('claim_code').toString() && `loa:claim:${code}` === vector('claim_code_qr').toString());
+for (const word of ['request', 'answer']) {
+    check(`topic_claim_${word}`, vector(`topic_claim_${word}`).toString()
+        === `loa/1/claim/${digest.subarray(0, 16).toString('hex')}/${word}`);
+}
+const answer = fields.claim_answer;
+check('claim_answer', answer.get(1).equals(devicePublic) && answer.get(2).equals(serverPublic)
+    && answer.get(3).get(1).equals(Buffer.alloc(16, 0x11)) && answer.get(3).get(9) === 5004 && !answer.get(3).has(2));
+check('claim_answer_replacing', fields.claim_answer_replacing.get(3).get(13) === 3);
+for (const name of ['claim_configuration', 'claim_configuration_begun']) {
+    const bytes = vector(name);
+    const [map, end] = cbor(bytes.subarray(6));
+    check(name, bytes.toString('utf8', 0, 4) === 'LOA0' && bytes.readUInt16BE(4) === bytes.length - 6 && end === bytes.length - 6
+        && map.get(3).length === 32 && map.get(5) === 'mqtt.loa.example' && map.get(6) === 8883 && map.get(7).length === 256
+        && (name === 'claim_configuration' ? !map.has(2) : map.get(2).equals(vector('key_device_private')) && map.get(11) === 2));
+}
+
 // Enrolments.
+const rotating = cbor(vector('enrolment_rotating').subarray(6))[0];
+check('enrolment_rotating', rotating.get(2).equals(nextSecret) && rotating.get(11) === 2 && rotating.get(12).equals(certificate)
+    && rotating.get(13) === 1 && rotating.get(14).get(1).equals(secret) && rotating.get(14).get(2).equals(serverPublic)
+    && rotating.get(14).get(3).equals(devicePublic));
 for (const name of names.filter((name) => /^enrolment(_tls|_unknown)?$/.test(name))) {
     const bytes = vector(name);
     const [map, end] = cbor(bytes.subarray(6));

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use loa_protocol::enrolment::{Enrolment, MAX_CERTIFICATE, MAX_ENROLMENT};
 use loa_protocol::key::Secret;
+use loa_protocol::succession::FIRST;
 use loa_protocol::{AreaId, ReceiverId, UnixMicros, VerifyingKey};
 
 use crate::config::Config;
@@ -121,6 +122,10 @@ pub fn enrolment(place: &Place, receiver: ReceiverId, secret: Secret, areas: &[A
             .try_into()
             .map_err(|_| EnrolError::Long("media host"))?,
         media_port: place.media.1,
+        key_number: FIRST,
+        next_ca: None,
+        epoch: 0,
+        unfinished: None,
     };
     let mut bytes = [0; MAX_ENROLMENT];
     let length = enrolment.encode(&mut bytes).map_err(|_| EnrolError::Long("whole"))?;

@@ -354,6 +354,7 @@ impl<D: Decoder> Receiver<D> {
                 self.player.set_policy(policy, now, offset);
                 self.tell_soon();
             }
+            Order::Areas(_) | Order::Authority(_) | Order::Rotate(_) => self.counters.refused_commands += 1,
             Order::Reboot => {
                 self.player.silence();
                 self.sound = None;
@@ -452,6 +453,8 @@ impl<D: Decoder> Receiver<D> {
             refused_commands: self.counters.refused_commands,
             firmware: name(self.build.firmware),
             board: name(self.build.board),
+            key_number: self.enrolment.key_number,
+            ..Telemetry::default()
         })
     }
 

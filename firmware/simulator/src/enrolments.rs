@@ -100,6 +100,10 @@ mod tests {
             mqtt_ca: None,
             media_host: "localhost".try_into().unwrap(),
             media_port: 5004,
+            key_number: 1,
+            next_ca: None,
+            epoch: 0,
+            unfinished: None,
         }
     }
 

@@ -6,27 +6,36 @@
 
 #![allow(unreachable_pub, reason = "the fuzz targets use it from another crate")]
 
-use crate::keys::{SSRC, STREAM, secret, signing_key};
+use crate::keys::{SSRC, STREAM, device_key, ephemeral_key, secret, signing_key};
 use aes_gcm::aead::AeadInPlace;
 use aes_gcm::{Aes128Gcm, KeyInit};
+use loa_protocol::claim::{Answer as ClaimAnswer, Code, Configuration, Request};
 use loa_protocol::command::Command;
 use loa_protocol::enrolment::{Enrolment, MAX_ENROLMENT};
 use loa_protocol::hello::{Answer, Hello};
 use loa_protocol::key::Secret;
 use loa_protocol::report::{Receipt, Telemetry};
+use loa_protocol::rotation::Rotation;
 use loa_protocol::rtp::{self, Header, SenderReport};
 use loa_protocol::srtp::{self, Opener, SessionKeys};
+use loa_protocol::succession::Trust;
 use loa_protocol::topic::Topic;
-use loa_protocol::{MAX_DATAGRAM, MAX_MESSAGE, ReceiverId, UnixMicros, cose};
+use loa_protocol::{ClaimId, MAX_DATAGRAM, MAX_MESSAGE, ReceiverId, UnixMicros, cose};
 
 /// Gives an input to a decoder and panics if something does not hold.
 pub type Attempt = fn(&[u8]);
 
 /// Every decoder: a name, and what tries it.
-pub const ALL: [(&str, Attempt); 10] = [
+pub const ALL: [(&str, Attempt); 16] = [
     ("command", command),
     ("telemetry", telemetry),
     ("receipt", receipt),
+    ("succession", succession),
+    ("rotation", rotation),
+    ("claim_request", claim_request),
+    ("claim_answer", claim_answer),
+    ("claim_configuration", claim_configuration),
+    ("claim_code", claim_code),
     ("hello", hello),
     ("answer", answer),
     ("enrolment", enrolment),
@@ -92,6 +101,107 @@ pub fn receipt(input: &[u8]) {
         && let Ok(receipt) = Receipt::open(&key, &message[..length])
     {
         again(&receipt);
+    }
+}
+
+pub fn succession(input: &[u8]) {
+    let key = signing_key();
+    let trust = Trust {
+        number: 1,
+        key: key.verifying_key(),
+    };
+    let again = |next: &Trust| {
+        assert_eq!(next.number, 2);
+        let mut out = [0; MAX_MESSAGE];
+        let length = next.seal(&key, &mut out).expect("what was read can be written");
+        assert_eq!(trust.next(&out[..length]).as_ref(), Ok(next));
+    };
+    if let Ok(next) = trust.next(input) {
+        again(&next);
+        assert_eq!(trust.walk([input, input]), next, "no step is taken twice");
+    }
+    let mut message = [0; MAX_MESSAGE];
+    if let Ok(length) = cose::sign1(&key, b"loa/1 succession", input, &mut message)
+        && let Ok(next) = trust.next(&message[..length])
+    {
+        again(&next);
+    }
+}
+
+pub fn rotation(input: &[u8]) {
+    let key = secret().report_key();
+    let again = |rotation: &Rotation| {
+        let mut out = [0; MAX_MESSAGE];
+        let length = rotation.seal(&key, &mut out).expect("what was read can be written");
+        assert_eq!(Rotation::open(&key, &out[..length]).as_ref(), Ok(rotation));
+        // Whatever it says, the server gets a secret or an error.
+        let _ = ephemeral_key().next_secret(&rotation.receiver, &secret(), rotation.epoch);
+    };
+    if let Ok(rotation) = Rotation::open(&key, input) {
+        again(&rotation);
+    }
+    let mut message = [0; MAX_MESSAGE];
+    if let Ok(length) = cose::mac0(&key, b"loa/1 rotation", input, &mut message)
+        && let Ok(rotation) = Rotation::open(&key, &message[..length])
+    {
+        again(&rotation);
+    }
+}
+
+pub fn claim_request(input: &[u8]) {
+    let id = device_key().public().claim();
+    if let Ok(request) = Request::decode(id, input) {
+        assert_eq!(request.device.claim(), id, "nobody asks in another's name");
+        let mut out = [0; MAX_MESSAGE];
+        let length = request.encode(&mut out).expect("what was read can be written");
+        assert_eq!(Request::decode(id, &out[..length]), Ok(request));
+    }
+    let _ = Request::decode(ClaimId([0; 16]), input);
+    let text = String::from_utf8_lossy(input);
+    if let Some(id) = ClaimId::from_client(&text) {
+        assert_eq!(id.client().as_str(), text, "no two clients are the same device");
+    }
+}
+
+pub fn claim_answer(input: &[u8]) {
+    let key = signing_key();
+    let again = |answer: &ClaimAnswer| {
+        let mut out = [0; MAX_MESSAGE];
+        let length = answer.seal(&key, &mut out).expect("what was read can be written");
+        assert_eq!(
+            ClaimAnswer::open(&key.verifying_key(), &out[..length]).as_ref(),
+            Ok(answer)
+        );
+    };
+    if let Ok(answer) = ClaimAnswer::open(&key.verifying_key(), input) {
+        again(&answer);
+    }
+    let mut message = [0; MAX_MESSAGE];
+    if let Ok(length) = cose::sign1(&key, b"loa/1 claim", input, &mut message)
+        && let Ok(answer) = ClaimAnswer::open(&key.verifying_key(), &message[..length])
+    {
+        again(&answer);
+    }
+}
+
+pub fn claim_configuration(input: &[u8]) {
+    let framed = |mark: &[u8; 4]| match u16::try_from(input.len()) {
+        Ok(length) => [mark, &length.to_be_bytes()[..], input].concat(),
+        Err(_) => Vec::new(),
+    };
+    for flash in [input.to_vec(), framed(b"LOA0")] {
+        if let Ok(Some(configuration)) = Configuration::decode(&flash) {
+            let mut out = [0; MAX_ENROLMENT];
+            let length = configuration.encode(&mut out).expect("what was read can be written");
+            assert_eq!(Configuration::decode(&out[..length]), Ok(Some(configuration)));
+            assert_eq!(Enrolment::decode(&flash), Ok(None), "it is one or the other");
+        }
+    }
+}
+
+pub fn claim_code(input: &[u8]) {
+    if let Some(code) = Code::parse(&String::from_utf8_lossy(input)) {
+        assert_eq!(Code::parse(&code.to_string()), Some(code));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The keys of all golden vectors. They are public: nothing but tests may use them.
 #![allow(unreachable_pub, reason = "the fuzz targets use it from another crate")]
 
+use loa_protocol::agreement::PrivateKey;
 use loa_protocol::key::Secret;
 use loa_protocol::{SigningKey, StreamId};
 
@@ -12,6 +13,16 @@ pub fn signing_key() -> SigningKey {
 /// The receiver's secret.
 pub fn secret() -> Secret {
     Secret(core::array::from_fn(|i| i as u8))
+}
+
+/// The receiver's private key in a rotation, the device's in a claim.
+pub fn device_key() -> PrivateKey {
+    PrivateKey::new([0xD1; 32])
+}
+
+/// The server's private key in both.
+pub fn ephemeral_key() -> PrivateKey {
+    PrivateKey::new([0x5E; 32])
 }
 
 /// The stream.

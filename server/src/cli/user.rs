@@ -4,11 +4,13 @@ use std::io::IsTerminal as _;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use loa_protocol::AreaId;
 
 use super::{Place, actor, say};
+use crate::authority::{Grant, Reach, Role};
 use crate::clock;
 use crate::http::password;
-use crate::store::{NewUser, Role};
+use crate::store::NewUser;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -21,9 +23,14 @@ pub(super) enum Command {
         /// Họ và tên. Their name.
         #[arg(long, value_name = "NAME")]
         name: String,
-        /// Vai trò: quản trị (admin) hoặc cán bộ (officer). What they may do.
-        #[arg(long, default_value = "admin", value_parser = ["admin", "officer"])]
-        role: String,
+        /// Vai trò (có thể nhiều): officer, approver, administrator, technician, auditor. Mặc định: ba vai trò đầu.
+        /// What they are; may be given more than once. Default: officer, approver and administrator.
+        #[arg(long, verbatim_doc_comment, value_parser = Role::ALL.map(Role::name))]
+        role: Vec<String>,
+        /// Địa bàn (mã UUID) nơi các vai trò có hiệu lực. Không có: mọi nơi.
+        /// Area (UUID) in which the roles hold, and below. Absent: everywhere.
+        #[arg(long, verbatim_doc_comment, value_name = "AREA")]
+        area: Option<String>,
         #[command(flatten)]
         place: Place,
     },
@@ -52,10 +59,22 @@ impl Command {
                 username,
                 name,
                 role,
+                area,
                 place,
             } => {
+                let reach = match area {
+                    None => Reach::Everywhere,
+                    Some(text) => match AreaId::parse(&text) {
+                        Some(area) => Reach::Area(area),
+                        None => bail!("{text} is not the identifier of an area; `loa area list` shows them"),
+                    },
+                };
+                let roles = match role.is_empty() {
+                    true => Grant::FIRST.iter().map(|grant| grant.role).collect(),
+                    false => role.iter().filter_map(|role| Role::named(role)).collect::<Vec<_>>(),
+                };
+                let grants = roles.into_iter().map(|role| Grant { role, reach }).collect();
                 let (_, _, store) = place.open().await?;
-                let role = Role::named(&role).expect("only these are let through");
                 if store.user_and_password(&username).await?.is_some() {
                     bail!("there is a user {username} already; `loa user passwd {username}` changes the password");
                 }
@@ -63,7 +82,7 @@ impl Command {
                 let new = NewUser {
                     username,
                     display_name: name,
-                    role,
+                    grants,
                     password,
                 };
                 let user = store.add_user(&actor(), clock::now(), new).await?;
@@ -73,13 +92,13 @@ impl Command {
             Self::List { place } => {
                 let (_, _, store) = place.open().await?;
                 for user in store.users().await? {
-                    say(&format!(
-                        "{}\t{}\t{}\t{}\n",
-                        user.id,
-                        user.username,
-                        user.role.name(),
-                        user.display_name
-                    ))?;
+                    let roles = user.grants.iter().map(|grant| match grant.reach {
+                        Reach::Everywhere => grant.role.name().to_owned(),
+                        Reach::Area(area) => format!("{}@{area}", grant.role.name()),
+                    });
+                    let roles = roles.collect::<Vec<_>>().join(",");
+                    let line = format!("{}\t{}\t{roles}\t{}\n", user.id, user.username, user.display_name);
+                    say(&line)?;
                 }
                 store.close().await;
             }

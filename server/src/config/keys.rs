@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::values::{
-    addresses, audience, domains, host, https_url, limit, listen_or_off, mqtt_url, parse, port, some, within,
+    addresses, audience, domains, host, https_url, limit, listen_or_off, mqtt_url, parse, port, some, switch, within,
 };
 use super::{Audience, Config};
 
@@ -240,6 +240,17 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "auth.emergency_second_factor",
+        value: "on|off",
+        default: Some("on"),
+        vi: "Phát khẩn cấp cần xác thực bước hai (mã TOTP hoặc khóa truy cập): on hoặc off.",
+        en: "Broadcasting an emergency takes a second factor (TOTP code or passkey): on or off.",
+        set: |c, v| {
+            c.auth_emergency_second_factor = switch(v)?;
+            Ok(())
+        },
+    },
+    Key {
         name: "media.listen",
         value: "ADDRESS:PORT",
         default: Some("0.0.0.0:5004"),
@@ -464,6 +475,7 @@ impl Default for Config {
             limits_uploads: 0,
             limits_connections: 0,
             limits_address_connections: 0,
+            auth_emergency_second_factor: true,
             media_listen: nowhere,
             media_latency: Duration::ZERO,
             media_bitrate: 0,

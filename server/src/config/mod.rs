@@ -39,6 +39,8 @@ pub struct Config {
     pub limits_uploads: u32,
     pub limits_connections: u32,
     pub limits_address_connections: u32,
+    /// Emergencies take a second factor.
+    pub auth_emergency_second_factor: bool,
     pub media_listen: SocketAddr,
     pub media_latency: Duration,
     pub media_bitrate: u32,

@@ -18,6 +18,14 @@ pub(super) fn some<'a>(text: &'a str, right: &str) -> Result<&'a str, String> {
     }
 }
 
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off".into()),
+    }
+}
+
 pub(super) fn within(text: &str, least: u64, most: u64, unit: &str) -> Result<u64, String> {
     let right = || match most {
         u64::MAX => format!("a whole number of {unit}, at least {least}"),

@@ -87,6 +87,8 @@ impl Mailbox {
             }
             // Hellos carry a proof of their own.
             Uplink::Media => Ok(News::Uplink(from, payload.to_vec())),
+            // Nobody was ordered to rotate.
+            Uplink::Rotation => Err(Rejected::Topic),
         }
     }
 }

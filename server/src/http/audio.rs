@@ -7,9 +7,10 @@ use axum::response::Response;
 use tower_http::services::ServeFile;
 
 use super::App;
-use super::bulletins::bulletin_id;
+use super::bulletins;
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::Officer;
+use super::gate::Caller;
+use crate::authority::Right;
 
 /// A bulletin's sound
 #[utoipa::path(
@@ -26,12 +27,11 @@ use super::gate::Officer;
 )]
 pub(super) async fn audio(
     State(app): State<App>,
-    _: Officer,
+    caller: Caller,
     Path(id): Path<String>,
     request: Request,
 ) -> Answer<Response> {
-    let id = bulletin_id(&id)?;
-    app.store().bulletin(id).await?;
+    let id = bulletins::may(&app, &caller, Right::See, &id).await?.id;
     let served = ServeFile::new(app.store().programme(id)).try_call(request).await;
     let mut response = served.map_err(Problem::internal)?.map(Body::new);
     if response.status() == axum::http::StatusCode::NOT_FOUND {

@@ -3,15 +3,18 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use loa_protocol::precedence::Class;
 use loa_protocol::{BroadcastId, UnixMicros};
 
 use super::App;
 use super::bulletins::Page;
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::{Body, Officer};
+use super::gate::{Body, Caller};
 use super::shapes::{Broadcast, NewBroadcast, Receipt, broadcast_id, instant, no_id};
+use super::view::{Place, View};
+use crate::authority::Right;
 use crate::playout::{LEAD, Notice};
-use crate::store::{self, BulletinId};
+use crate::store::{self, BulletinId, Invalid};
 
 /// A start may lie this far ahead, in microseconds: a schedule repeats, a broadcast is one occurrence.
 const FURTHEST: u64 = 366 * 86_400 * 1_000_000;
@@ -27,11 +30,16 @@ const FURTHEST: u64 = 366 * 86_400 * 1_000_000;
     ),
     security(("session" = []))
 )]
-pub(super) async fn list(State(app): State<App>, _: Officer, Query(page): Query<Page>) -> Answer<Json<Vec<Broadcast>>> {
-    let broadcasts = app
-        .store()
-        .broadcasts(page.before(BroadcastId::parse)?, page.limit()?)
-        .await?;
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(page): Query<Page>,
+) -> Answer<Json<Vec<Broadcast>>> {
+    let (before, limit) = (page.before(BroadcastId::parse)?, page.limit()?);
+    let view = View::new(app.store(), &caller.authority).await?;
+    let places = app.store().areas_of_receivers().await?;
+    let seen = |it: &store::Broadcast| view.sees(&Place::of(&it.target, &places));
+    let broadcasts = app.store().broadcasts(before, limit, &seen).await?;
     Ok(Json(broadcasts.into_iter().map(Broadcast::from).collect()))
 }
 
@@ -50,11 +58,18 @@ pub(super) async fn list(State(app): State<App>, _: Officer, Query(page): Query<
 )]
 pub(super) async fn accept(
     State(app): State<App>,
-    officer: Officer,
+    caller: Caller,
     Body(it): Body<NewBroadcast>,
 ) -> Answer<(StatusCode, Json<Broadcast>)> {
     let bulletin = BulletinId::parse(&it.bulletin_id).ok_or_else(|| no_id("bulletin_id", &it.bulletin_id))?;
     let target = it.target.read()?;
+    caller.may_somewhere(Right::Broadcast)?;
+    let view = View::new(app.store(), &caller.authority).await?;
+    let found = app.store().bulletin(bulletin).await?;
+    caller.may_to(Right::See, view.path(found.area), "bulletin")?;
+    for right in rights(found.class) {
+        reaches(&app, &caller, &view, *right, &target).await?;
+    }
     let now = app.now();
     let start = match it.start.as_deref() {
         None => UnixMicros(now.0 + LEAD.as_micros() as u64),
@@ -65,7 +80,7 @@ pub(super) async fn accept(
         target,
         start,
     };
-    let broadcast = app.store().accept(&officer.actor, now, &officer.user, new).await?;
+    let broadcast = app.store().accept(&caller.actor, now, &caller.user, new).await?;
     app.tell(Notice::Accepted(broadcast.id));
     Ok((StatusCode::CREATED, Json(broadcast.into())))
 }
@@ -82,9 +97,13 @@ pub(super) async fn accept(
     ),
     security(("session" = []))
 )]
-pub(super) async fn stop(State(app): State<App>, officer: Officer, Path(id): Path<String>) -> Answer<Json<Broadcast>> {
-    let id = broadcast_id(&id)?;
-    let broadcast = app.store().stop(&officer.actor, app.now(), id).await?;
+pub(super) async fn stop(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer<Json<Broadcast>> {
+    let (view, it) = seen(&app, &caller, &id).await?;
+    for right in rights(it.class) {
+        reaches(&app, &caller, &view, *right, &it.target).await?;
+    }
+    let id = it.id;
+    let broadcast = app.store().stop(&caller.actor, app.now(), id).await?;
     app.tell(Notice::Stopped(id));
     Ok(Json(broadcast.into()))
 }
@@ -100,11 +119,57 @@ pub(super) async fn stop(State(app): State<App>, officer: Officer, Path(id): Pat
     ),
     security(("session" = []))
 )]
-pub(super) async fn receipts(State(app): State<App>, _: Officer, Path(id): Path<String>) -> Answer<Json<Vec<Receipt>>> {
-    let id = broadcast_id(&id)?;
-    let state = app.store().broadcast_by_id(id).await?.state;
-    let receipts = app.store().receipts(id).await?;
-    Ok(Json(receipts.into_iter().map(|it| Receipt::new(it, state)).collect()))
+pub(super) async fn receipts(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<Json<Vec<Receipt>>> {
+    let (view, broadcast) = seen(&app, &caller, &id).await?;
+    let places = app.store().areas_of_receivers().await?;
+    let receipts = app.store().receipts(broadcast.id).await?.into_iter();
+    let seen = receipts.filter(|it| view.sees(&Place::In(places.get(&it.receiver).copied())));
+    Ok(Json(seen.map(|it| Receipt::new(it, broadcast.state)).collect()))
+}
+
+/// The broadcast of that identifier, if `caller` sees it.
+async fn seen(app: &App, caller: &Caller, id: &str) -> Answer<(View, store::Broadcast)> {
+    let broadcast = app.store().broadcast_by_id(broadcast_id(id)?).await?;
+    let view = View::new(app.store(), &caller.authority).await?;
+    let places = app.store().areas_of_receivers().await?;
+    match view.sees(&Place::of(&broadcast.target, &places)) {
+        true => Ok((view, broadcast)),
+        false => Err(Problem::missing("broadcast")),
+    }
+}
+
+/// What it takes to broadcast, and to stop, what is of `class`.
+fn rights(class: Class) -> &'static [Right] {
+    match class {
+        Class::Emergency => &[Right::Broadcast, Right::Emergency],
+        Class::Normal | Class::Priority => &[Right::Broadcast],
+    }
+}
+
+/// Lets pass who has `right` over all that `target` names; what they do not see is as good as unknown.
+async fn reaches(app: &App, caller: &Caller, view: &View, right: Right, target: &store::Target) -> Answer<()> {
+    let unknown = |field| store::Error::Invalid {
+        field,
+        why: Invalid::Unknown,
+    };
+    for area in &target.areas {
+        let path = view
+            .seen_path(*area)
+            .or_else(|| view.names(*area).then(|| view.path(Some(*area))));
+        caller.may(right, path.ok_or_else(|| unknown("target.areas"))?)?;
+    }
+    if !target.receivers.is_empty() {
+        let places = app.store().areas_of_receivers().await?;
+        for receiver in &target.receivers {
+            let path = places.get(receiver).and_then(|area| view.seen_path(*area));
+            caller.may(right, path.ok_or_else(|| unknown("target.receivers"))?)?;
+        }
+    }
+    Ok(())
 }
 
 fn start(now: UnixMicros, text: &str) -> Answer<UnixMicros> {

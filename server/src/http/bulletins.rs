@@ -2,14 +2,17 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use loa_protocol::precedence::Class;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::Officer;
+use super::gate::Caller;
 use super::shapes::{Bulletin, no_id};
-use crate::store::BulletinId;
+use super::view::{Place, View};
+use crate::authority::Right;
+use crate::store::{self, BulletinId};
 
 /// Items on a page unless said otherwise.
 pub(super) const PAGE: u32 = 200;
@@ -55,11 +58,15 @@ impl Page {
     ),
     security(("session" = []))
 )]
-pub(super) async fn list(State(app): State<App>, _: Officer, Query(page): Query<Page>) -> Answer<Json<Vec<Bulletin>>> {
-    let bulletins = app
-        .store()
-        .bulletins(page.before(BulletinId::parse)?, page.limit()?)
-        .await?;
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(page): Query<Page>,
+) -> Answer<Json<Vec<Bulletin>>> {
+    let (before, limit) = (page.before(BulletinId::parse)?, page.limit()?);
+    let view = View::new(app.store(), &caller.authority).await?;
+    let seen = |it: &store::Bulletin| view.sees(&Place::In(it.area));
+    let bulletins = app.store().bulletins(before, limit, &seen).await?;
     Ok(Json(bulletins.into_iter().map(Bulletin::from).collect()))
 }
 
@@ -74,21 +81,21 @@ pub(super) async fn list(State(app): State<App>, _: Officer, Query(page): Query<
     ),
     security(("session" = []))
 )]
-pub(super) async fn approve(
-    State(app): State<App>,
-    officer: Officer,
-    Path(id): Path<String>,
-) -> Answer<Json<Bulletin>> {
-    let id = bulletin_id(&id)?;
-    Ok(Json(
-        app.store()
-            .approve(&officer.actor, app.now(), &officer.user, id)
-            .await?
-            .into(),
-    ))
+pub(super) async fn approve(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer<Json<Bulletin>> {
+    let bulletin = may(&app, &caller, Right::Approve, &id).await?;
+    if bulletin.class == Class::Emergency {
+        may(&app, &caller, Right::Emergency, &id).await?;
+    }
+    let approved = app.store().approve(&caller.actor, app.now(), &caller.user, bulletin.id);
+    Ok(Json(approved.await?.into()))
 }
 
-/// The identifier in an address; whatever is none names nothing.
-pub(super) fn bulletin_id(text: &str) -> Answer<BulletinId> {
-    BulletinId::parse(text).ok_or_else(|| Problem::missing("bulletin"))
+/// The bulletin of that identifier, if `caller` has `right` over it.
+pub(super) async fn may(app: &App, caller: &Caller, right: Right, id: &str) -> Answer<store::Bulletin> {
+    caller.may_somewhere(right)?;
+    let id = BulletinId::parse(id).ok_or(store::Error::Missing("bulletin"))?;
+    let bulletin = app.store().bulletin(id).await?;
+    let view = View::new(app.store(), &caller.authority).await?;
+    caller.may_to(right, view.path(bulletin.area), "bulletin")?;
+    Ok(bulletin)
 }

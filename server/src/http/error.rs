@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::authority::Right;
 use crate::enrol::EnrolError;
 use crate::media::IngestError;
 use crate::store::{self, Invalid, Refusal};
@@ -108,12 +109,34 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "csrf", vi, en)
     }
 
-    pub(super) fn forbidden() -> Self {
-        let (vi, en) = (
-            "Chỉ người quản trị được làm việc này.",
-            "Only an administrator may do that.",
-        );
+    /// It takes a right that who asks does not have there.
+    pub(super) fn forbidden(right: Right) -> Self {
+        let (vi, en) = match right {
+            Right::See => ("xem", "see that"),
+            Right::Compose => ("soạn bản tin cho địa bàn này", "make bulletins for that area"),
+            Right::Broadcast => ("phát tại địa bàn này", "broadcast there"),
+            Right::Approve => ("duyệt bản tin của địa bàn này", "approve bulletins of that area"),
+            Right::Emergency => ("phát khẩn cấp tại địa bàn này", "broadcast an emergency there"),
+            Right::Receivers => ("quản lý cụm thu phát thanh tại địa bàn này", "manage receivers there"),
+            Right::Areas => ("quản lý địa bàn này", "manage that area"),
+            Right::People => ("quản lý người dùng tại địa bàn này", "manage people there"),
+            Right::Record => ("xem nhật ký của địa bàn này", "read the record of that area"),
+        };
+        let (vi, en) = (format!("Bạn không có quyền {vi}."), format!("You may not {en}."));
         Self::new(StatusCode::FORBIDDEN, "forbidden", vi, en)
+    }
+
+    /// Only this machine may ask.
+    pub(super) fn not_local() -> Self {
+        let (vi, en) = ("Chỉ đọc được từ chính máy chủ này.", "Only this machine may read that.");
+        Self::new(StatusCode::FORBIDDEN, "forbidden", vi, en)
+    }
+
+    /// It takes a second factor in this session.
+    pub(super) fn second_factor() -> Self {
+        let vi = "Việc khẩn cấp cần xác thực bước hai (mã TOTP hoặc khóa truy cập) trong phiên này.";
+        let en = "Emergencies take a second factor (TOTP code or passkey) in this session.";
+        Self::new(StatusCode::FORBIDDEN, "second_factor", vi, en)
     }
 
     pub(super) fn missing(what: &str) -> Self {
@@ -323,7 +346,7 @@ impl utoipa::IntoResponses for Guarded {
             ("401", "`unauthenticated`: not signed in, or the session has ended"),
             (
                 "403",
-                "`csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do",
+                "`csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one",
             ),
             ("default", "`internal`, `busy`: a fault of the server, told in its log"),
         ]

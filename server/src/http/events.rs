@@ -16,8 +16,10 @@ use super::App;
 use super::bulletins::PAGE;
 use super::error::Guarded;
 use super::feed::News;
-use super::gate::Officer;
+use super::gate::Caller;
 use super::shapes::{Area, Broadcast, Bulletin, Receiver};
+use super::view::{Place, View};
+use crate::authority::Authority;
 use crate::store;
 
 /// A comment is sent when nothing else was for this long, so that proxies keep the line and broken ones are noticed.
@@ -25,7 +27,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// How often it is looked whether the session goes on.
 const SESSION: Duration = Duration::from_secs(30);
 
-/// Everything, as of now: what `snapshot` carries.
+/// Everything that one may see, as of now: what `snapshot` carries.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Snapshot {
     areas: Vec<Area>,
@@ -50,13 +52,15 @@ pub(super) struct Snapshot {
 )]
 pub(super) async fn events(
     State(app): State<App>,
-    officer: Officer,
+    caller: Caller,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let watcher = Watcher {
         news: app.feed.listen(),
         shutdown: app.parts.shutdown.clone(),
         app,
-        token_hash: officer.token_hash,
+        token_hash: caller.by.token_hash,
+        authority: caller.authority,
+        view: None,
         afresh: true,
     };
     let stream = stream::unfold(watcher, |mut watcher| async move {
@@ -70,6 +74,9 @@ struct Watcher {
     news: broadcast::Receiver<News>,
     shutdown: watch::Receiver<bool>,
     token_hash: String,
+    authority: Authority,
+    /// What is seen, as of the last snapshot.
+    view: Option<View>,
     /// Everything is to be sent.
     afresh: bool,
 }
@@ -80,10 +87,11 @@ impl Watcher {
         loop {
             if std::mem::take(&mut self.afresh) {
                 // What changes while it is read is sent as well: better twice than not at all.
-                let snapshot = snapshot(&self.app).await;
-                let snapshot = snapshot
+                let snapshot = snapshot(&self.app, &self.authority).await;
+                let (view, snapshot) = snapshot
                     .inspect_err(|error| tracing::error!(%error, "no snapshot for a watcher"))
                     .ok()?;
+                self.view = Some(view);
                 let json = serde_json::to_string(&snapshot).expect("the API's shapes are JSON");
                 return Some(Event::default().event("snapshot").data(json));
             }
@@ -93,13 +101,15 @@ impl Watcher {
                 news = self.news.recv() => news,
             };
             match news {
-                Ok(News::Event(name, json)) => return Some(Event::default().event(name).data(json)),
+                Ok(News::Event(_, _, place)) if !self.view.as_ref().is_some_and(|view| view.sees(&place)) => {}
+                Ok(News::Event(name, json, _)) => return Some(Event::default().event(name).data(json)),
                 Ok(News::Afresh) | Err(RecvError::Lagged(_)) => self.afresh = true,
                 Ok(News::Sessions) => {
                     let session = self.app.store().session(self.app.now(), &self.token_hash).await;
-                    if !matches!(session, Ok(Some(_))) {
-                        return None;
-                    }
+                    let Ok(Some(session)) = session else { return None };
+                    let authority = Authority::new(session.user.grants);
+                    self.afresh |= authority != self.authority;
+                    self.authority = authority;
                 }
                 Err(RecvError::Closed) => return None,
             }
@@ -107,22 +117,24 @@ impl Watcher {
     }
 }
 
-async fn snapshot(app: &App) -> Result<Snapshot, store::Error> {
+async fn snapshot(app: &App, authority: &Authority) -> Result<(View, Snapshot), store::Error> {
     let store = app.store();
-    Ok(Snapshot {
-        areas: store.areas().await?.into_iter().map(Area::from).collect(),
-        receivers: store.list_receivers().await?.into_iter().map(Receiver::from).collect(),
-        broadcasts: store
-            .broadcasts(None, PAGE)
-            .await?
-            .into_iter()
-            .map(Broadcast::from)
+    let view = View::new(store, authority).await?;
+    let places = store.areas_of_receivers().await?;
+    let areas = store.areas().await?.into_iter();
+    let receivers = store.list_receivers().await?.into_iter();
+    let heard = |it: &store::Broadcast| view.sees(&Place::of(&it.target, &places));
+    let broadcasts = store.broadcasts(None, PAGE, &heard).await?;
+    let read = |it: &store::Bulletin| view.sees(&Place::In(it.area));
+    let bulletins = store.bulletins(None, PAGE, &read).await?;
+    let snapshot = Snapshot {
+        areas: areas.filter(|it| view.names(it.id)).map(Area::from).collect(),
+        receivers: receivers
+            .filter(|it| view.sees(&Place::In(Some(it.area))))
+            .map(Receiver::from)
             .collect(),
-        bulletins: store
-            .bulletins(None, PAGE)
-            .await?
-            .into_iter()
-            .map(Bulletin::from)
-            .collect(),
-    })
+        broadcasts: broadcasts.into_iter().map(Broadcast::from).collect(),
+        bulletins: bulletins.into_iter().map(Bulletin::from).collect(),
+    };
+    Ok((view, snapshot))
 }

@@ -1,7 +1,7 @@
 //! What changes, as events. Here: one task that reads what has changed, once for all who watch, at most a few times a
 //! second, and that notices what other processes change. Not here: a watcher's stream (`events`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 
 use super::App;
 use super::shapes::{Broadcast, Bulletin, Receiver};
+use super::view::Place;
 use crate::playout::Notice;
 use crate::store::{Change, Error};
 
@@ -22,8 +23,8 @@ const BACKLOG: usize = 4096;
 /// An event that watchers are sent, or what they have to do.
 #[derive(Debug, Clone)]
 pub(super) enum News {
-    /// An event: its name and its JSON.
-    Event(&'static str, String),
+    /// An event: its name, its JSON, and whom it concerns.
+    Event(&'static str, String, Place),
     /// More has changed than events tell: send everything anew.
     Afresh,
     /// Look whether the session goes on.
@@ -107,11 +108,28 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
     if app.feed.0.receiver_count() == 0 {
         return Ok(());
     }
+    let broadcasts = changed.iter().any(|change| matches!(change, Change::Broadcast(_)));
+    let places = match broadcasts {
+        true => app.store().areas_of_receivers().await?,
+        false => HashMap::new(),
+    };
     for change in changed {
         let event = match change {
-            Change::Receiver(id) => event("receiver", &Receiver::from(app.store().receiver(id).await?)),
-            Change::Bulletin(id) => event("bulletin", &Bulletin::from(app.store().bulletin(id).await?)),
-            Change::Broadcast(id) => event("broadcast", &Broadcast::from(app.store().broadcast_by_id(id).await?)),
+            Change::Receiver(id) => {
+                let it = app.store().receiver(id).await?;
+                let place = Place::In(Some(it.area));
+                event("receiver", &Receiver::from(it), place)
+            }
+            Change::Bulletin(id) => {
+                let it = app.store().bulletin(id).await?;
+                let place = Place::In(it.area);
+                event("bulletin", &Bulletin::from(it), place)
+            }
+            Change::Broadcast(id) => {
+                let it = app.store().broadcast_by_id(id).await?;
+                let place = Place::of(&it.target, &places);
+                event("broadcast", &Broadcast::from(it), place)
+            }
             Change::Areas | Change::Elsewhere | Change::Sessions => continue,
         };
         app.feed.send(event);
@@ -119,6 +137,7 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
     Ok(())
 }
 
-fn event(name: &'static str, value: &impl Serialize) -> News {
-    News::Event(name, serde_json::to_string(value).expect("the API's shapes are JSON"))
+fn event(name: &'static str, value: &impl Serialize, place: Place) -> News {
+    let json = serde_json::to_string(value).expect("the API's shapes are JSON");
+    News::Event(name, json, place)
 }

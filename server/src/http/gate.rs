@@ -1,5 +1,5 @@
-//! Who is asking. Here: extractors: [`Officer`] and [`Admin`] let nobody else pass, and nothing that changes anything
-//! without the session's CSRF token; [`Origin`] is where a request comes from; [`Body`] reads JSON and says what is wrong
+//! Who is asking. Here: extractors: [`Caller`] lets only who is signed in pass, and nothing that changes anything without
+//! the session's CSRF token; what they may do, handlers ask it; [`Origin`] is where a request comes from; [`Body`] reads JSON and says what is wrong
 //! with it. Not here: passwords.
 
 use std::net::{IpAddr, SocketAddr};
@@ -8,13 +8,14 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use loa_protocol::UnixMicros;
+use loa_protocol::{AreaId, UnixMicros};
 use ring::digest;
 use serde::de::DeserializeOwned;
 
 use super::App;
-use super::error::Problem;
-use crate::store::{Actor, Role, Session, User};
+use super::error::{Answer, Problem};
+use crate::authority::{Authority, Right};
+use crate::store::{self, Actor, User};
 
 /// The session's cookie; behind https its name is prefixed, so that no other host can set it.
 pub(super) const COOKIE: &str = "loa_session";
@@ -26,17 +27,56 @@ pub(super) const IDLE: u64 = 12 * 3600 * 1_000_000;
 /// Uses closer together than this count as one, in microseconds.
 const ONE_USE: u64 = 300 * 1_000_000;
 
-/// Somebody who is signed in.
+/// Who is asking, and what they may do.
 #[derive(Debug, Clone)]
-pub(super) struct Officer {
+pub(super) struct Caller {
     pub(super) user: User,
-    pub(super) csrf: String,
-    pub(super) token_hash: String,
+    pub(super) authority: Authority,
     pub(super) actor: Actor,
+    /// How they showed who they are.
+    pub(super) by: Session,
+    /// A second factor was shown, or is not wanted.
+    strong: bool,
 }
 
-/// An administrator who is signed in.
-pub(super) struct Admin(pub(super) Officer);
+/// The session that a request belongs to.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub(super) csrf: String,
+    pub(super) token_hash: String,
+}
+
+impl Caller {
+    /// Lets pass who may do it for what lies at `path` (areas from the root down to its own; empty: in none).
+    pub(super) fn may(&self, right: Right, path: &[AreaId]) -> Answer<()> {
+        match self.authority.may(right, path) {
+            true if right == Right::Emergency && !self.strong => Err(Problem::second_factor()),
+            true => Ok(()),
+            false => Err(Problem::forbidden(right)),
+        }
+    }
+
+    /// Lets pass who may do it anywhere at all.
+    pub(super) fn may_somewhere(&self, right: Right) -> Answer<()> {
+        match self.authority.may_somewhere(right) {
+            true => Ok(()),
+            false => Err(Problem::forbidden(right)),
+        }
+    }
+
+    /// Whether they see what lies at `path`.
+    pub(super) fn sees(&self, path: &[AreaId]) -> bool {
+        self.authority.may(Right::See, path)
+    }
+
+    /// What they may do to what lies at `path`, which for who does not see it is not there: `missing` names its kind.
+    pub(super) fn may_to(&self, right: Right, path: &[AreaId], missing: &'static str) -> Answer<()> {
+        match self.sees(path) {
+            true => self.may(right, path),
+            false => Err(Problem::missing(missing)),
+        }
+    }
+}
 
 /// Where a request comes from.
 pub(super) struct Origin(pub(super) IpAddr);
@@ -44,7 +84,7 @@ pub(super) struct Origin(pub(super) IpAddr);
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 
-impl FromRequestParts<App> for Officer {
+impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
@@ -76,24 +116,15 @@ impl FromRequestParts<App> for Officer {
             origin: origin.to_string(),
         };
         Ok(Self {
+            authority: Authority::new(session.user.grants.clone()),
             user: session.user,
-            csrf: session.csrf,
-            token_hash,
+            by: Session {
+                csrf: session.csrf,
+                token_hash,
+            },
             actor,
+            strong: session.second_factor.is_some() || !app.parts.config.auth_emergency_second_factor,
         })
-    }
-}
-
-impl FromRequestParts<App> for Admin {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let officer = Officer::from_request_parts(parts, app).await?;
-        if officer.user.role == Role::Admin {
-            Ok(Self(officer))
-        } else {
-            Err(Problem::forbidden())
-        }
     }
 }
 
@@ -179,7 +210,7 @@ fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
     line.rsplit(',').next()?.trim().parse().ok()
 }
 
-async fn prolong(app: &App, now: UnixMicros, token_hash: &str, session: &Session) {
+async fn prolong(app: &App, now: UnixMicros, token_hash: &str, session: &store::Session) {
     if session.expires.0 >= now.0 + IDLE - ONE_USE {
         return;
     }

@@ -25,6 +25,7 @@ mod shapes;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod view;
 
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;

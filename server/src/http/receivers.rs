@@ -9,12 +9,14 @@ use loa_protocol::{AreaId, ReceiverId};
 
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::{Admin, Body, Officer};
+use super::gate::{Body, Caller};
 use super::shapes::{Enrolled, NewReceiver, Receiver, ReceiverChange, no_id};
+use super::view::{Place, View};
+use crate::authority::Right;
 use crate::config;
 use crate::enrol;
 use crate::playout::Notice;
-use crate::store::{self, Entry};
+use crate::store::{self, Entry, Invalid};
 
 /// Per cent; what a receiver starts with unless said otherwise.
 pub(crate) const VOLUME: u8 = 80;
@@ -25,15 +27,11 @@ pub(crate) const VOLUME: u8 = 80;
     responses((status = 200, description = "By name", body = [Receiver]), Guarded),
     security(("session" = []))
 )]
-pub(super) async fn list(State(app): State<App>, _: Officer) -> Answer<Json<Vec<Receiver>>> {
-    Ok(Json(
-        app.store()
-            .list_receivers()
-            .await?
-            .into_iter()
-            .map(Receiver::from)
-            .collect(),
-    ))
+pub(super) async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<Vec<Receiver>>> {
+    let view = View::new(app.store(), &caller.authority).await?;
+    let receivers = app.store().list_receivers().await?.into_iter();
+    let seen = receivers.filter(|it| view.sees(&Place::In(Some(it.area))));
+    Ok(Json(seen.map(Receiver::from).collect()))
 }
 
 /// Enrol a receiver
@@ -50,9 +48,10 @@ pub(super) async fn list(State(app): State<App>, _: Officer) -> Answer<Json<Vec<
 )]
 pub(super) async fn enrol(
     State(app): State<App>,
-    Admin(admin): Admin,
+    caller: Caller,
     Body(it): Body<NewReceiver>,
 ) -> Answer<(StatusCode, Json<Enrolled>)> {
+    caller.may_somewhere(Right::Receivers)?;
     let host = it.host.as_deref().map(config::host).transpose().map_err(|right| {
         Problem::field(
             "host",
@@ -62,12 +61,18 @@ pub(super) async fn enrol(
     })?;
     let place = enrol::place(&app.parts.config, &app.parts.known, host.as_deref())?;
     let area = AreaId::parse(&it.area_id).ok_or_else(|| no_id("area_id", &it.area_id))?;
+    let unknown = store::Error::Invalid {
+        field: "area_id",
+        why: Invalid::Unknown,
+    };
+    let view = View::new(app.store(), &caller.authority).await?;
+    caller.may(Right::Receivers, view.seen_path(area).ok_or(unknown)?)?;
     let new = enrol::New {
         name: it.name,
         area,
         volume: it.volume.unwrap_or(VOLUME),
     };
-    let (receiver, enrolment) = enrol::enrol(app.store(), &place, &admin.actor, app.now(), new).await?;
+    let (receiver, enrolment) = enrol::enrol(app.store(), &place, &caller.actor, app.now(), new).await?;
     app.tell(Notice::ReceiversChanged);
     let enrolled = Enrolled {
         receiver: receiver.into(),
@@ -91,12 +96,18 @@ pub(super) async fn enrol(
 )]
 pub(super) async fn change(
     State(app): State<App>,
-    officer: Officer,
+    caller: Caller,
     Path(id): Path<String>,
     Body(it): Body<ReceiverChange>,
 ) -> Answer<Json<Receiver>> {
-    let id = receiver_id(&id)?;
-    let receiver = app.store().set_volume(&officer.actor, app.now(), id, it.volume).await?;
+    store::receivers::checked_volume(it.volume)?;
+    // How loud it is matters to who broadcasts as much as to who mounted it.
+    let right = match caller.authority.may_somewhere(Right::Broadcast) {
+        true => Right::Broadcast,
+        false => Right::Receivers,
+    };
+    let id = may(&app, &caller, right, &id).await?.id;
+    let receiver = app.store().set_volume(&caller.actor, app.now(), id, it.volume).await?;
     app.tell(Notice::Volume(id));
     Ok(Json(receiver.into()))
 }
@@ -115,11 +126,11 @@ pub(super) async fn change(
 )]
 pub(super) async fn reboot(
     State(app): State<App>,
-    Admin(admin): Admin,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Answer<(StatusCode, Json<Receiver>)> {
-    let id = receiver_id(&id)?;
-    let receiver = app.store().receiver(id).await?;
+    let receiver = may(&app, &caller, Right::Receivers, &id).await?;
+    let id = receiver.id;
     if !receiver.online {
         let (vi, en) = ("Cụm thu phát thanh đang mất kết nối.", "The receiver is not connected.");
         return Err(Problem::new(StatusCode::CONFLICT, "offline", vi, en));
@@ -127,7 +138,7 @@ pub(super) async fn reboot(
     let (subject, detail) = (id.to_string(), String::new());
     let entry = Entry {
         at: app.now(),
-        actor: &admin.actor,
+        actor: &caller.actor,
         what: "receiver.reboot",
         subject,
         detail,
@@ -137,8 +148,14 @@ pub(super) async fn reboot(
     Ok((StatusCode::ACCEPTED, Json(receiver.into())))
 }
 
-fn receiver_id(text: &str) -> Answer<ReceiverId> {
-    ReceiverId::parse(text).ok_or_else(|| store::Error::Missing("receiver").into())
+/// The receiver of that identifier, if `caller` has `right` over it.
+async fn may(app: &App, caller: &Caller, right: Right, id: &str) -> Answer<store::Receiver> {
+    caller.may_somewhere(right)?;
+    let id = ReceiverId::parse(id).ok_or(store::Error::Missing("receiver"))?;
+    let receiver = app.store().receiver(id).await?;
+    let view = View::new(app.store(), &caller.authority).await?;
+    caller.may_to(right, view.path(Some(receiver.area)), "receiver")?;
+    Ok(receiver)
 }
 
 impl From<enrol::NotEnrolled> for Problem {

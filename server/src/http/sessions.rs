@@ -7,10 +7,11 @@ use loa_protocol::UnixMicros;
 
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::{self, Body, IDLE, Officer, Origin};
+use super::gate::{self, Body, Caller, IDLE, Origin};
 use super::password::{self, PasswordError};
 use super::shapes::{Session, Setup, SignIn};
-use crate::store::{Actor, Entry, NewUser, Role, User};
+use crate::authority::Grant;
+use crate::store::{Actor, Entry, NewUser, User};
 
 type Begun = ([(HeaderName, String); 1], Json<Session>);
 
@@ -37,7 +38,7 @@ pub(super) async fn set_up(State(app): State<App>, Origin(origin): Origin, Body(
     let new = NewUser {
         username: it.username,
         display_name: it.display_name,
-        role: Role::Admin,
+        grants: Grant::FIRST.to_vec(),
         password: password::hash(it.password).await?,
     };
     let user = app.store().set_up(&actor, now, &token_hash, new).await?;
@@ -101,8 +102,8 @@ pub(super) async fn sign_in(State(app): State<App>, Origin(origin): Origin, Body
     responses((status = 200, description = "The session", body = Session), Guarded),
     security(("session" = []))
 )]
-pub(super) async fn who_am_i(officer: Officer) -> Json<Session> {
-    Json(Session::new(&officer.user, &officer.csrf))
+pub(super) async fn who_am_i(caller: Caller) -> Json<Session> {
+    Json(Session::new(&caller.user, &caller.by.csrf))
 }
 
 /// Sign out
@@ -113,10 +114,10 @@ pub(super) async fn who_am_i(officer: Officer) -> Json<Session> {
 )]
 pub(super) async fn sign_out(
     State(app): State<App>,
-    officer: Officer,
+    caller: Caller,
 ) -> Answer<(StatusCode, [(HeaderName, String); 1])> {
     app.store()
-        .end_session(&officer.actor, app.now(), &officer.token_hash)
+        .end_session(&caller.actor, app.now(), &caller.by.token_hash)
         .await?;
     Ok((
         StatusCode::NO_CONTENT,

@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
 use super::error::{Answer, Problem};
+use crate::authority::{self, Reach};
 use crate::store::{self, BroadcastState, receivers};
 
 /// Who is signed in.
@@ -17,8 +18,19 @@ pub(super) struct User {
     id: String,
     username: String,
     display_name: String,
-    /// `admin` or `officer`.
-    role: String,
+    grants: Vec<Grant>,
+}
+
+/// A role in an area and everywhere below it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Grant {
+    /// `officer`, `approver`, `administrator`, `technician` or `auditor`.
+    pub(super) role: String,
+    /// Absent: everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) area_id: Option<String>,
 }
 
 /// A session.
@@ -178,6 +190,10 @@ pub(super) struct Bulletin {
     format: String,
     #[schema(format = DateTime)]
     created_at: String,
+    /// Whose it is; absent: of who may do everything everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    area_id: Option<String>,
 }
 
 /// Where a broadcast sounds.
@@ -274,7 +290,19 @@ impl From<&store::User> for User {
             id: it.id.to_string(),
             username: it.username.clone(),
             display_name: it.display_name.clone(),
+            grants: it.grants.iter().map(Grant::from).collect(),
+        }
+    }
+}
+
+impl From<&authority::Grant> for Grant {
+    fn from(it: &authority::Grant) -> Self {
+        Self {
             role: it.role.name().into(),
+            area_id: match it.reach {
+                Reach::Everywhere => None,
+                Reach::Area(area) => Some(area.to_string()),
+            },
         }
     }
 }
@@ -356,6 +384,7 @@ impl From<store::Bulletin> for Bulletin {
             samples: it.samples,
             format: it.format,
             created_at: written(it.created),
+            area_id: it.area.map(|id| id.to_string()),
         }
     }
 }

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::multipart::{Field, Multipart, MultipartError, MultipartRejection};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
+use loa_protocol::AreaId;
 use serde::Deserialize as _;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as NoClass;
@@ -17,10 +18,12 @@ use utoipa_axum::routes;
 
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::Officer;
-use super::shapes::{Bulletin, Class};
+use super::gate::Caller;
+use super::shapes::{Bulletin, Class, no_id};
+use super::view::View;
+use crate::authority::Right;
 use crate::media;
-use crate::store::{self, BulletinId, NewBulletin, bulletins, ids};
+use crate::store::{self, BulletinId, Invalid, NewBulletin, bulletins, ids};
 
 /// How much more than allowed is taken from who sends too much, and for how long, before it is told.
 const DRAIN_BYTES: usize = 256 << 20;
@@ -41,6 +44,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 struct Upload {
     title: String,
     class: Class,
+    /// Whose it is. Absent: the only area in which who uploads makes bulletins, else of who may do everything everywhere.
+    #[schema(nullable = false)]
+    area_id: Option<String>,
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
 }
@@ -63,24 +69,30 @@ struct Upload {
 )]
 async fn upload(
     State(app): State<App>,
-    officer: Officer,
+    caller: Caller,
     form: Result<Multipart, MultipartRejection>,
 ) -> Answer<(StatusCode, Json<Bulletin>)> {
     let _place = app.uploading.try_acquire().map_err(|_| Problem::busy())?;
     let mut form = form.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let (mut title, mut class) = (None, None);
+    caller.may_somewhere(Right::Compose)?;
+    let (mut title, mut class, mut area) = (None, None, None);
     while let Some(field) = form.next_field().await.map_err(broken)? {
         match field.name() {
             Some("title") if title.is_some() => return Err(twice("title")),
             Some("class") if class.is_some() => return Err(twice("class")),
             Some("title") => title = Some(bulletins::title(&text(field, "title").await?)?),
             Some("class") => class = Some(read_class(&text(field, "class").await?)?),
+            Some("area_id") => {
+                let text = text(field, "area_id").await?;
+                area = Some(AreaId::parse(&text).ok_or_else(|| no_id("area_id", &text))?);
+            }
             Some("file") => {
                 let title = title.ok_or_else(|| needed("title"))?;
                 let class = class.ok_or_else(|| needed("class"))?;
+                let area = whose(&app, &caller, area).await?;
                 let file = receive(&app, field).await?;
                 // From here on it is no longer the browser's to break off: what has come in whole is brought to its end.
-                let finished = tokio::spawn(finish(app.clone(), officer, title, class, file)).await;
+                let finished = tokio::spawn(finish(app.clone(), caller, (title, class, area), file)).await;
                 let bulletin = finished.map_err(Problem::internal)??;
                 app.counters.uploads.add();
                 return Ok((StatusCode::CREATED, Json(bulletin.into())));
@@ -88,7 +100,7 @@ async fn upload(
             other => {
                 let name = other.unwrap_or_default().chars().take(40).collect::<String>();
                 return Err(Problem::bad_request(format!(
-                    "unknown field `{name}`; title, class and file are known"
+                    "unknown field `{name}`; title, class, area_id and file are known"
                 )));
             }
         }
@@ -98,9 +110,8 @@ async fn upload(
 
 async fn finish(
     app: App,
-    officer: Officer,
-    title: String,
-    class: Class,
+    caller: Caller,
+    (title, class, area): (String, Class, Option<AreaId>),
     upload: NamedTempFile,
 ) -> Answer<store::Bulletin> {
     let now = app.now();
@@ -128,9 +139,10 @@ async fn finish(
                 class: class.into(),
                 format: made.format.name(),
                 samples: made.samples,
+                area,
             };
             app.store()
-                .add_bulletin(&officer.actor, now, &officer.user, new)
+                .add_bulletin(&caller.actor, now, &caller.user, new)
                 .await
                 .map_err(Problem::from)
         }
@@ -203,6 +215,30 @@ async fn text(mut field: Field<'_>, name: &'static str) -> Answer<String> {
         }
     }
     String::from_utf8(bytes).map_err(|_| Problem::field(name, "Không phải chữ UTF-8.", "Not UTF-8 text."))
+}
+
+/// The area that a bulletin will belong to, if `caller` makes bulletins there.
+async fn whose(app: &App, caller: &Caller, area: Option<AreaId>) -> Answer<Option<AreaId>> {
+    let area = area.or_else(|| caller.authority.only_area(Right::Compose));
+    let view = View::new(app.store(), &caller.authority).await?;
+    match area {
+        None if !caller.authority.may_everywhere(Right::Compose) => {
+            let (vi, en) = (
+                "Hãy chọn địa bàn của bản tin.",
+                "Say to which area the bulletin belongs.",
+            );
+            return Err(Problem::field("area_id", vi, en));
+        }
+        None => {}
+        Some(id) => {
+            let unknown = store::Error::Invalid {
+                field: "area_id",
+                why: Invalid::Unknown,
+            };
+            caller.may(Right::Compose, view.seen_path(id).ok_or(unknown)?)?;
+        }
+    }
+    Ok(area)
 }
 
 fn read_class(text: &str) -> Answer<Class> {

@@ -66,6 +66,19 @@ impl Store {
         Ok(areas)
     }
 
+    /// Where each area lies: the areas from the root down to itself.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn paths(&self) -> Result<HashMap<AreaId, Vec<AreaId>>, Error> {
+        Ok(self
+            .areas()
+            .await?
+            .into_iter()
+            .map(|area| (area.id, area.path))
+            .collect())
+    }
+
     /// Adds an area.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Broadcasts: what people asked to be on the air, where, and what came of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use loa_protocol::precedence::Class;
 use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
@@ -149,33 +149,55 @@ const SELECT: &str = "SELECT b.*, u.title AS title, u.class AS class, u.samples 
     FROM broadcasts b JOIN bulletins u ON u.id = b.bulletin_id ";
 
 impl Store {
-    /// The last `most` broadcasts, the newest first, after all that are still open; those before `before` if given (then
-    /// without the open ones).
+    /// The last `most` broadcasts that are `seen`, the newest first, and all that are still open; those before `before` if
+    /// given (then without the open ones).
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn broadcasts(&self, before: Option<BroadcastId>, most: u32) -> Result<Vec<Broadcast>, Error> {
-        let open = before.is_none();
-        let before = before.map_or_else(|| "g".to_owned(), |id| id.to_string());
-        let list = select("WHERE b.id < $1 ORDER BY b.id DESC LIMIT $2");
-        let rows = sqlx::query(list)
-            .bind(before)
-            .bind(i64::from(most))
-            .fetch_all(&self.pool)
-            .await?;
+    pub async fn broadcasts(
+        &self,
+        before: Option<BroadcastId>,
+        most: u32,
+        seen: &(dyn Fn(&Broadcast) -> bool + Sync),
+    ) -> Result<Vec<Broadcast>, Error> {
         let mut broadcasts = BTreeMap::new();
-        for row in &rows {
-            let it = read(row)?;
-            broadcasts.insert(it.id, it);
-        }
-        if open {
-            for it in self.still_open().await? {
-                broadcasts.insert(it.id, it);
+        let mut last = before.map_or_else(|| "g".to_owned(), |id| id.to_string());
+        while broadcasts.len() < most as usize {
+            let rows = sqlx::query(select("WHERE b.id < $1 ORDER BY b.id DESC LIMIT $2"))
+                .bind(last.clone())
+                .bind(i64::from(most))
+                .fetch_all(&self.pool)
+                .await?;
+            let mut page = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            self.fill_targets(&mut page).await?;
+            if let Some(oldest) = page.last() {
+                last = oldest.id.to_string();
+            }
+            let left = most as usize - broadcasts.len();
+            broadcasts.extend(page.into_iter().filter(seen).take(left).map(|it| (it.id, it)));
+            if rows.len() < most as usize {
+                break;
             }
         }
-        let mut broadcasts: Vec<_> = broadcasts.into_values().rev().collect();
-        self.fill_targets(&mut broadcasts).await?;
-        Ok(broadcasts)
+        if before.is_none() {
+            let mut open = self.still_open().await?;
+            self.fill_targets(&mut open).await?;
+            broadcasts.extend(open.into_iter().filter(seen).map(|it| (it.id, it)));
+        }
+        Ok(broadcasts.into_values().rev().collect())
+    }
+
+    /// Where each receiver lies.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn areas_of_receivers(&self) -> Result<HashMap<ReceiverId, AreaId>, Error> {
+        let rows = sqlx::query("SELECT id, area_id FROM receivers")
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter()
+            .map(|row| Ok((row.id("id", ReceiverId::parse)?, row.id("area_id", AreaId::parse)?)))
+            .collect()
     }
 
     /// One broadcast.
@@ -322,28 +344,19 @@ impl Store {
         if target.areas.is_empty() && target.receivers.is_empty() {
             return Err(Error::invalid("target", Invalid::Empty));
         }
-        let paths: BTreeMap<_, _> = self
-            .areas()
-            .await?
-            .into_iter()
-            .map(|area| (area.id, area.path))
-            .collect();
+        let paths = self.paths().await?;
         if target.areas.iter().any(|area| !paths.contains_key(area)) {
             return Err(Error::invalid("target.areas", Invalid::Unknown));
         }
-        let rows = sqlx::query("SELECT id, area_id FROM receivers")
-            .fetch_all(&self.pool)
-            .await?;
-        let (mut known, mut reached) = (BTreeSet::new(), BTreeSet::new());
-        for row in &rows {
-            let (id, area) = (row.id("id", ReceiverId::parse)?, row.id("area_id", AreaId::parse)?);
-            known.insert(id);
-            let path = paths.get(&area).map(Vec::as_slice).unwrap_or_default();
+        let known = self.areas_of_receivers().await?;
+        let mut reached = BTreeSet::new();
+        for (&id, area) in &known {
+            let path = paths.get(area).map(Vec::as_slice).unwrap_or_default();
             if target.receivers.contains(&id) || path.iter().any(|area| target.areas.contains(area)) {
                 reached.insert(id);
             }
         }
-        match target.receivers.iter().all(|id| known.contains(id)) {
+        match target.receivers.iter().all(|id| known.contains_key(id)) {
             true => Ok(reached),
             false => Err(Error::invalid("target.receivers", Invalid::Unknown)),
         }

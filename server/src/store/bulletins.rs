@@ -1,7 +1,7 @@
 //! Bulletins: what is broadcast. Their sound lies in files; a row is there only once its files are.
 
-use loa_protocol::UnixMicros;
 use loa_protocol::precedence::Class;
+use loa_protocol::{AreaId, UnixMicros};
 use sqlx::any::AnyRow;
 
 use super::row::{Columns as _, integer, micros, written};
@@ -52,6 +52,8 @@ pub struct Bulletin {
     pub samples: u64,
     /// When it was uploaded.
     pub created: UnixMicros,
+    /// Whose it is; none: of who may do everything everywhere.
+    pub area: Option<AreaId>,
 }
 
 /// A bulletin whose files are in place.
@@ -67,6 +69,8 @@ pub struct NewBulletin {
     pub format: &'static str,
     /// Samples of sound, at 48 kHz.
     pub samples: u64,
+    /// Whose it is; none: of who may do everything everywhere.
+    pub area: Option<AreaId>,
 }
 
 /// A title as it will be kept.
@@ -78,18 +82,35 @@ pub fn title(text: &str) -> Result<String, Error> {
 }
 
 impl Store {
-    /// The last `most` bulletins, the newest first; those before `before` if given.
+    /// The last `most` bulletins that are `seen`, the newest first; those before `before` if given.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn bulletins(&self, before: Option<BulletinId>, most: u32) -> Result<Vec<Bulletin>, Error> {
-        let before = before.map_or_else(|| "g".to_owned(), |id| id.to_string());
-        let rows = sqlx::query("SELECT * FROM bulletins WHERE id < $1 ORDER BY id DESC LIMIT $2")
-            .bind(before)
-            .bind(i64::from(most))
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(read).collect()
+    pub async fn bulletins(
+        &self,
+        before: Option<BulletinId>,
+        most: u32,
+        seen: &(dyn Fn(&Bulletin) -> bool + Sync),
+    ) -> Result<Vec<Bulletin>, Error> {
+        let mut bulletins = Vec::new();
+        let mut last = before.map_or_else(|| "g".to_owned(), |id| id.to_string());
+        while bulletins.len() < most as usize {
+            let rows = sqlx::query("SELECT * FROM bulletins WHERE id < $1 ORDER BY id DESC LIMIT $2")
+                .bind(last.clone())
+                .bind(i64::from(most))
+                .fetch_all(&self.pool)
+                .await?;
+            let page = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            if let Some(oldest) = page.last() {
+                last = oldest.id.to_string();
+            }
+            let left = most as usize - bulletins.len();
+            bulletins.extend(page.into_iter().filter(seen).take(left));
+            if rows.len() < most as usize {
+                break;
+            }
+        }
+        Ok(bulletins)
     }
 
     /// The identifiers of all bulletins.
@@ -135,8 +156,8 @@ impl Store {
         let mut work = self.begin(entry).await?;
         let tx = &mut work.tx;
         sqlx::query(
-            "INSERT INTO bulletins (id, title, class, state, format, samples, created, created_by) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO bulletins (id, title, class, state, format, samples, created, created_by, area_id) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(new.id.to_string())
         .bind(title)
@@ -146,6 +167,7 @@ impl Store {
         .bind(integer(new.samples))
         .bind(micros(now))
         .bind(by.id.to_string())
+        .bind(new.area.map(|area| area.to_string()))
         .execute(&mut **tx)
         .await?;
         work.commit().await?;
@@ -194,6 +216,7 @@ fn read(row: &AnyRow) -> Result<Bulletin, Error> {
         format: row.text("format")?,
         samples: row.number("samples")?,
         created: row.instant("created")?,
+        area: row.maybe_id("area_id", AreaId::parse)?,
     })
 }
 

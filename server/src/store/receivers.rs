@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::error::Invalid;
 use super::row::{Columns as _, micros, written};
-use super::{Actor, Change, Entry, Error, Store, ids};
+use super::{Actor, Change, Entry, Error, Store, ids, sealed};
 
 /// Longest name, in characters.
 const MAX_NAME: usize = 120;
@@ -56,6 +56,18 @@ pub struct NewReceiver {
     pub secret: Secret,
 }
 
+/// Whether that is a volume in per cent.
+///
+/// # Errors
+/// [`Error::Invalid`] if it is none.
+pub fn checked_volume(volume: u8) -> Result<(), Error> {
+    let form = Invalid::Form("0 to 100 (per cent)", "0 đến 100 (phần trăm)");
+    match volume {
+        0..=100 => Ok(()),
+        _ => Err(Error::invalid("volume", form)),
+    }
+}
+
 impl Store {
     /// All receivers by name.
     ///
@@ -86,12 +98,7 @@ impl Store {
     /// [`Error::Invalid`] for a field that is wrong; when the database cannot.
     pub async fn add_receiver(&self, actor: &Actor, now: UnixMicros, new: NewReceiver) -> Result<Receiver, Error> {
         let name = written("name", &new.name, MAX_NAME)?;
-        if new.volume > 100 {
-            return Err(Error::invalid(
-                "volume",
-                Invalid::Form("0 to 100 (per cent)", "0 đến 100 (phần trăm)"),
-            ));
-        }
+        checked_volume(new.volume)?;
         let id = ReceiverId(ids::fresh(now));
         let entry = Entry {
             at: now,
@@ -100,10 +107,9 @@ impl Store {
             subject: id.to_string(),
             detail: name.clone(),
         };
-        let secret =
-            String::from_utf8(loa_protocol::id::hex::<64>(&new.secret.0).to_vec()).expect("hexadecimal digits");
         let mut work = self.begin(entry).await?;
         let tx = &mut work.tx;
+        let secret = self.vault.seal(sealed::RECEIVER, &id.to_string(), &new.secret.0)?;
         let known = sqlx::query("SELECT 1 AS one FROM areas WHERE id = $1")
             .bind(new.area.to_string())
             .fetch_optional(&mut **tx)
@@ -139,12 +145,7 @@ impl Store {
         id: ReceiverId,
         volume: u8,
     ) -> Result<Receiver, Error> {
-        if volume > 100 {
-            return Err(Error::invalid(
-                "volume",
-                Invalid::Form("0 to 100 (per cent)", "0 đến 100 (phần trăm)"),
-            ));
-        }
+        checked_volume(volume)?;
         let (subject, detail) = (id.to_string(), format!("{volume} %"));
         let mut work = self
             .begin(Entry {

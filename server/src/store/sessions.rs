@@ -14,6 +14,8 @@ pub struct Session {
     pub csrf: String,
     /// When it ends unless it is used.
     pub expires: UnixMicros,
+    /// When a second factor was shown in it.
+    pub second_factor: Option<UnixMicros>,
 }
 
 impl Store {
@@ -66,8 +68,9 @@ impl Store {
     /// When the database cannot be read.
     pub async fn session(&self, now: UnixMicros, token_hash: &str) -> Result<Option<Session>, Error> {
         let row = sqlx::query(
-            "SELECT u.*, s.csrf AS csrf, s.expires AS expires FROM sessions s JOIN users u ON u.id = s.user_id \
-             WHERE s.token_hash = $1 AND s.expires > $2",
+            "SELECT u.*, s.csrf AS csrf, s.expires AS expires, s.second_factor AS second_factor \
+             FROM sessions s JOIN users u ON u.id = s.user_id \
+             WHERE s.token_hash = $1 AND s.expires > $2 AND u.disabled IS NULL",
         )
         .bind(token_hash.to_owned())
         .bind(micros(now))
@@ -79,9 +82,14 @@ impl Store {
                 user: users::read(row)?,
                 csrf: row.text("csrf")?,
                 expires: row.instant("expires")?,
+                second_factor: row.maybe_number("second_factor")?.map(UnixMicros),
             })
         };
-        row.as_ref().map(read).transpose()
+        let mut session = row.as_ref().map(read).transpose()?;
+        if let Some(session) = &mut session {
+            session.user.grants = self.grants(session.user.id).await?;
+        }
+        Ok(session)
     }
 
     /// Lets a session go on until `expires`.

@@ -1,38 +1,13 @@
 //! People who use the console, and the token by which the first of them is made.
 
-use loa_protocol::UnixMicros;
+use loa_protocol::{AreaId, UnixMicros};
 use sqlx::any::AnyRow;
 
 use super::error::{Invalid, Refusal};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros, written};
 use super::{Actor, Change, Entry, Error, Store, UserId, ids};
-
-/// What a user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Bulletins and broadcasts.
-    Officer,
-    /// That, and areas, receivers and users.
-    Admin,
-}
-
-impl Role {
-    /// Its name, in the database and in the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Officer => "officer",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// The role of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Officer, Self::Admin]
-            .into_iter()
-            .find(|role| role.name() == name)
-    }
-}
+use crate::authority::{Grant, Reach, Role};
 
 /// Somebody who may sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +18,10 @@ pub struct User {
     pub username: String,
     /// Their name.
     pub display_name: String,
-    /// What they may do.
-    pub role: Role,
+    /// Since when they may not sign in any more.
+    pub disabled: Option<UnixMicros>,
+    /// What they are, where, in order.
+    pub grants: Vec<Grant>,
 }
 
 /// Somebody to be added.
@@ -54,8 +31,8 @@ pub struct NewUser {
     pub username: String,
     /// Their name.
     pub display_name: String,
-    /// What they may do.
-    pub role: Role,
+    /// What they are, where.
+    pub grants: Vec<Grant>,
     /// Their password's hash (a PHC string).
     pub password: String,
 }
@@ -69,7 +46,35 @@ impl Store {
         let rows = sqlx::query("SELECT * FROM users ORDER BY username")
             .fetch_all(&self.pool)
             .await?;
-        rows.iter().map(read).collect()
+        let mut users = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        for user in &mut users {
+            user.grants = self.grants(user.id).await?;
+        }
+        Ok(users)
+    }
+
+    /// One user.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; when the database cannot be read.
+    pub async fn user(&self, id: UserId) -> Result<User, Error> {
+        let row = sqlx::query("SELECT * FROM users WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        let mut user = row.as_ref().map(read).transpose()?.ok_or(Error::Missing("user"))?;
+        user.grants = self.grants(id).await?;
+        Ok(user)
+    }
+
+    pub(super) async fn grants(&self, id: UserId) -> Result<Vec<Grant>, Error> {
+        let rows = sqlx::query("SELECT role, area_id FROM grants WHERE user_id = $1")
+            .bind(id.to_string())
+            .fetch_all(&self.pool)
+            .await?;
+        let mut grants = rows.iter().map(read_grant).collect::<Result<Vec<_>, _>>()?;
+        grants.sort();
+        Ok(grants)
     }
 
     /// The user of that name and their password's hash.
@@ -80,9 +85,10 @@ impl Store {
         let row = sqlx::query("SELECT * FROM users WHERE username = $1")
             .bind(username.to_owned())
             .fetch_optional(&self.pool);
-        row.await?
-            .map(|row| Ok((read(&row)?, row.text("password")?)))
-            .transpose()
+        let Some(row) = row.await? else { return Ok(None) };
+        let mut user = read(&row)?;
+        user.grants = self.grants(user.id).await?;
+        Ok(Some((user, row.text("password")?)))
     }
 
     /// Adds a user.
@@ -95,6 +101,39 @@ impl Store {
         let tx = &mut work.tx;
         insert(tx, now, &user, &new.password).await?;
         work.commit().await?;
+        Ok(user)
+    }
+
+    /// Gives a user other grants in place of those that they have, and lets nobody do what is not theirs any more.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Invalid`] for an area that does not exist; when the database cannot.
+    pub async fn set_grants(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        id: UserId,
+        grants: Vec<Grant>,
+    ) -> Result<User, Error> {
+        let mut user = self.user(id).await?;
+        let before = told(&user.grants);
+        user.grants = distinct(grants);
+        let entry = Entry {
+            at: now,
+            actor,
+            what: "user.grants",
+            subject: id.to_string(),
+            detail: format!("{}: {before} → {}", user.username, told(&user.grants)),
+        };
+        let mut work = self.begin(entry).await?;
+        let tx = &mut work.tx;
+        sqlx::query("DELETE FROM grants WHERE user_id = $1")
+            .bind(id.to_string())
+            .execute(&mut **tx)
+            .await?;
+        insert_grants(tx, &user).await?;
+        work.commit().await?;
+        self.tell(Change::Sessions);
         Ok(user)
     }
 
@@ -211,7 +250,7 @@ async fn none_yet(tx: &mut Transaction) -> Result<(), Error> {
 }
 
 fn added<'a>(actor: &'a Actor, now: UnixMicros, user: &User) -> Entry<'a> {
-    let detail = format!("{} ({})", user.username, user.role.name());
+    let detail = format!("{}: {}", user.username, told(&user.grants));
     Entry {
         at: now,
         actor,
@@ -234,31 +273,81 @@ fn checked(now: UnixMicros, new: &NewUser) -> Result<User, Error> {
         id: UserId(ids::fresh(now)),
         username,
         display_name,
-        role: new.role,
+        disabled: None,
+        grants: distinct(new.grants.clone()),
     })
 }
 
 async fn insert(tx: &mut Transaction, now: UnixMicros, user: &User, password: &str) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO users (id, username, display_name, role, password, created) VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(user.id.to_string())
-    .bind(user.username.clone())
-    .bind(user.display_name.clone())
-    .bind(user.role.name())
-    .bind(password.to_owned())
-    .bind(micros(now))
-    .execute(&mut **tx)
-    .await
-    .map_err(Error::taken("username"))?;
+    sqlx::query("INSERT INTO users (id, username, display_name, password, created) VALUES ($1, $2, $3, $4, $5)")
+        .bind(user.id.to_string())
+        .bind(user.username.clone())
+        .bind(user.display_name.clone())
+        .bind(password.to_owned())
+        .bind(micros(now))
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::taken("username"))?;
+    insert_grants(tx, user).await
+}
+
+async fn insert_grants(tx: &mut Transaction, user: &User) -> Result<(), Error> {
+    for grant in &user.grants {
+        let area = match grant.reach {
+            Reach::Everywhere => String::new(),
+            Reach::Area(area) => area.to_string(),
+        };
+        if !area.is_empty() {
+            let known = sqlx::query("SELECT 1 AS one FROM areas WHERE id = $1").bind(area.clone());
+            if known.fetch_optional(&mut **tx).await?.is_none() {
+                return Err(Error::invalid("grants", Invalid::Unknown));
+            }
+        }
+        sqlx::query("INSERT INTO grants (user_id, role, area_id) VALUES ($1, $2, $3)")
+            .bind(user.id.to_string())
+            .bind(grant.role.name())
+            .bind(area)
+            .execute(&mut **tx)
+            .await?;
+    }
     Ok(())
 }
 
+fn distinct(grants: Vec<Grant>) -> Vec<Grant> {
+    let grants: std::collections::BTreeSet<_> = grants.into_iter().collect();
+    grants.into_iter().collect()
+}
+
+/// Grants in words, for the record.
+fn told(grants: &[Grant]) -> String {
+    let one = |grant: &Grant| match grant.reach {
+        Reach::Everywhere => format!("{} everywhere", grant.role.name()),
+        Reach::Area(area) => format!("{} in {area}", grant.role.name()),
+    };
+    match grants {
+        [] => "nothing".into(),
+        grants => grants.iter().map(one).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// The row alone: what its user may do lies in another table.
 pub(super) fn read(row: &AnyRow) -> Result<User, Error> {
     Ok(User {
         id: row.id("id", UserId::parse)?,
         username: row.text("username")?,
         display_name: row.text("display_name")?,
+        disabled: row.maybe_number("disabled")?.map(UnixMicros),
+        grants: Vec::new(),
+    })
+}
+
+fn read_grant(row: &AnyRow) -> Result<Grant, Error> {
+    let reach = match row.text("area_id")?.as_str() {
+        "" => Reach::Everywhere,
+        area => Reach::Area(AreaId::parse(area).ok_or(Error::Corrupt("area_id"))?),
+    };
+    Ok(Grant {
         role: row.id("role", Role::named)?,
+        reach,
     })
 }

@@ -42,6 +42,10 @@ pub(crate) fn enrolment() -> Enrolment {
         mqtt_ca: None,
         media_host: "media.example".try_into().unwrap(),
         media_port: 5004,
+        key_number: 1,
+        next_ca: None,
+        epoch: 0,
+        unfinished: None,
     }
 }
 

@@ -33,6 +33,10 @@ pub fn enrolment(n: u8, mqtt_port: u16, media_port: u16) -> Enrolment {
         mqtt_ca: None,
         media_host: "127.0.0.1".try_into().expect("short"),
         media_port,
+        key_number: 1,
+        next_ca: None,
+        epoch: 0,
+        unfinished: None,
     }
 }
 

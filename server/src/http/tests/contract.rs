@@ -93,7 +93,7 @@ fn without_the_csrf_token_nothing_is_changed() {
 #[test]
 fn an_officer_may_not_do_an_administrators_work() {
     let server = Server::start();
-    let officer = server.somebody("mai", Role::Officer);
+    let officer = server.somebody("mai", &[Grant::everywhere(Role::Officer)]);
     let id = "01990000-0000-7000-8000-000000000000";
     for (path, body) in [
         ("/api/v1/areas", json!({ "name": "Xã", "kind": "commune" })),

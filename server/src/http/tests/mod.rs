@@ -21,10 +21,11 @@ use tokio::sync::watch;
 
 use super::listen::{Listener, Patience, Places};
 use super::*;
+use crate::authority::{Grant, Role};
 use crate::config::Config;
-use crate::data::DataFolder;
+use crate::data::{DataFolder, Vault};
 use crate::playout::Notice;
-use crate::store::{Actor, NewUser, Role, Store};
+use crate::store::{Actor, NewUser, Store};
 use crate::{clock, enrol};
 
 const PASSWORD: &str = "một mật khẩu dài";
@@ -74,12 +75,18 @@ impl Server {
             data: folder.path().to_owned(),
             public_host: Some("loa.example".into()),
             upload_max_bytes: 2_000_000,
+            // What needs one says so.
+            auth_emergency_second_factor: false,
             ..Config::default()
         };
         set(&mut config);
         let data = DataFolder::open(&config.data).unwrap();
         let url = data.database_url().unwrap();
-        let store = Arc::new(runtime.block_on(Store::open(&url, &data.programmes())).unwrap());
+        let store = Arc::new(
+            runtime
+                .block_on(Store::open(&url, &data.programmes(), Vault::open(&data).unwrap()))
+                .unwrap(),
+        );
         let (end, shutdown) = watch::channel(false);
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = told.clone();
@@ -144,7 +151,7 @@ impl Server {
     }
 
     /// Somebody who is signed in.
-    fn somebody(&self, username: &str, role: Role) -> Client {
+    fn somebody(&self, username: &str, grants: &[Grant]) -> Client {
         let actor = Actor {
             who: "-".into(),
             origin: "test".into(),
@@ -152,7 +159,7 @@ impl Server {
         let new = NewUser {
             username: username.into(),
             display_name: username.into(),
-            role,
+            grants: grants.to_vec(),
             password: self.runtime.block_on(password::hash(PASSWORD.into())).unwrap(),
         };
         self.runtime
@@ -165,7 +172,7 @@ impl Server {
     }
 
     fn admin(&self) -> Client {
-        self.somebody("lan", Role::Admin)
+        self.somebody("lan", &Grant::FIRST)
     }
 
     fn told(&self) -> Vec<Notice> {

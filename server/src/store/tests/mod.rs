@@ -1,6 +1,7 @@
 //! One suite over a store, run on SQLite and on PostgreSQL: what holds on one must hold on the other.
 
 mod postgres;
+mod record;
 
 use std::path::Path;
 
@@ -43,6 +44,14 @@ async fn conform(mut fresh: impl FnMut(&str) -> String) {
     others_are_noticed_and_oneself_is_not(&fresh("others")).await;
     what_fails_leaves_no_trace(&fresh("trace")).await;
     many_at_once(&fresh("many")).await;
+    record::the_record_is_a_chain_that_shows_every_change(&fresh("chain")).await;
+    record::two_processes_write_one_chain(&fresh("two")).await;
+    record::the_oldest_go_and_the_rest_still_holds(&fresh("oldest")).await;
+    record::entries_are_found_by_what_they_say(&fresh("found")).await;
+    record::what_was_written_before_the_chain_is_carried_over(&fresh("before")).await;
+    record::what_the_air_does_is_recorded(&fresh("air")).await;
+    record::secrets_are_kept_sealed(&fresh("sealed")).await;
+    record::the_vaults_key_is_rotated_beside_a_running_server(&fresh("rotated")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +83,7 @@ async fn sqlite_waits_for_the_disk() {
         .await
         .unwrap();
     assert_eq!(mode.0, "wal");
-    let wrong = Store::open("mysql://root@localhost/loa", Path::new("/"))
+    let wrong = Store::open("mysql://root@localhost/loa", Path::new("/"), Vault::of_key([7; 32]))
         .await
         .err()
         .unwrap();
@@ -82,7 +91,9 @@ async fn sqlite_waits_for_the_disk() {
 }
 
 async fn open(url: &str) -> Store {
-    Store::open(url, Path::new("/programmes")).await.unwrap()
+    Store::open(url, Path::new("/programmes"), Vault::of_key([7; 32]))
+        .await
+        .unwrap()
 }
 
 /// A store with a user, a tree (province → commune → village) and a receiver in commune and village.
@@ -119,7 +130,7 @@ fn person(username: &str) -> NewUser {
     NewUser {
         username: username.into(),
         display_name: "Nguyễn Lan".into(),
-        role: Role::Admin,
+        grants: crate::authority::Grant::FIRST.to_vec(),
         password: format!("$hash of {username}"),
     }
 }
@@ -152,6 +163,7 @@ async fn bulletin(world: &World, title: &str) -> BulletinId {
         class: Class::Priority,
         format: "mp3",
         samples: 48_001,
+        area: None,
     };
     world.store.add_bulletin(&actor(), NOW, &world.user, new).await.unwrap();
     id
@@ -447,15 +459,18 @@ async fn bulletins_wait_for_approval(url: &str) {
         .count();
     assert_eq!(approvals, 1);
     let mut listed: Vec<_> = store
-        .bulletins(None, 10)
+        .bulletins(None, 10, &|_| true)
         .await
         .unwrap()
         .into_iter()
         .map(|it| it.id)
         .collect();
     assert!(listed.is_sorted_by(|a, b| a > b));
-    assert_eq!(store.bulletins(None, 1).await.unwrap()[0].id, listed[0]);
-    assert_eq!(store.bulletins(Some(listed[0]), 10).await.unwrap()[0].id, listed[1]);
+    assert_eq!(store.bulletins(None, 1, &|_| true).await.unwrap()[0].id, listed[0]);
+    assert_eq!(
+        store.bulletins(Some(listed[0]), 10, &|_| true).await.unwrap()[0].id,
+        listed[1]
+    );
     listed.sort();
     let mut both = [first, second];
     both.sort();
@@ -533,10 +548,13 @@ async fn broadcasts_are_kept_with_their_target(url: &str) {
         invalid(ask(&[*commune], &[ReceiverId([9; 16])]).await),
         ("target.receivers", Invalid::Unknown)
     );
-    let list = store.broadcasts(None, 1).await.unwrap();
+    let list = store.broadcasts(None, 1, &|_| true).await.unwrap();
     assert_eq!(list.len(), 3, "what is open is always listed");
     assert!(list.is_sorted_by(|a, b| a.id > b.id));
-    assert_eq!(store.broadcasts(Some(list[0].id), 1).await.unwrap(), list[1..2]);
+    assert_eq!(
+        store.broadcasts(Some(list[0].id), 1, &|_| true).await.unwrap(),
+        list[1..2]
+    );
     assert_eq!(store.open_broadcasts().await.unwrap().len(), 3);
     store.close().await;
 }
@@ -553,13 +571,13 @@ async fn facts_make_the_account(url: &str) {
     let it = broadcast(&world, &[*commune], &[]).await;
     let newcomer = receiver(store, "Mới", *commune, 3).await;
     store
-        .record(Fact::Targeted(it.id, vec![*near, *far, newcomer]))
+        .record(Fact::Targeted(it.id, vec![*near, *far, newcomer], NOW))
         .await
         .unwrap();
     for id in [*near, *far] {
         store.record(Fact::Presence(id, true, later(1))).await.unwrap();
     }
-    store.record(Fact::Broadcast(it.id, State::OnAir)).await.unwrap();
+    store.record(Fact::Broadcast(it.id, State::OnAir, NOW)).await.unwrap();
     for id in [*near, *far] {
         let receipt = report::Receipt {
             outcome: Outcome::Playing,
@@ -592,8 +610,8 @@ async fn facts_make_the_account(url: &str) {
         ..receipt(it.id)
     };
     store.record(Fact::Receipt(*near, whole, later(13))).await.unwrap();
-    store.record(Fact::Targeted(it.id, vec![*near])).await.unwrap();
-    store.record(Fact::Broadcast(it.id, State::Done)).await.unwrap();
+    store.record(Fact::Targeted(it.id, vec![*near], NOW)).await.unwrap();
+    store.record(Fact::Broadcast(it.id, State::Done, NOW)).await.unwrap();
     let now = store.broadcast_by_id(it.id).await.unwrap();
     assert_eq!(
         (now.state, now.counts),
@@ -652,7 +670,7 @@ async fn what_is_over_stays_over(url: &str) {
     assert!(matches!(again, Err(Error::State(Refusal::Over))), "{again:?}");
     // News from before the stop was known on the air.
     for state in [State::OnAir, State::Done] {
-        store.record(Fact::Broadcast(it.id, state)).await.unwrap();
+        store.record(Fact::Broadcast(it.id, state, NOW)).await.unwrap();
     }
     assert_eq!(
         store.broadcast_by_id(it.id).await.unwrap().state,
@@ -662,7 +680,7 @@ async fn what_is_over_stays_over(url: &str) {
 
     let other = broadcast(&world, &[world.commune], &[]).await;
     store
-        .record(Fact::Broadcast(other.id, State::Failed("the file is gone".into())))
+        .record(Fact::Broadcast(other.id, State::Failed("the file is gone".into()), NOW))
         .await
         .unwrap();
     let other = store.broadcast_by_id(other.id).await.unwrap();
@@ -691,7 +709,7 @@ async fn a_fact_about_nothing_harms_no_other(url: &str) {
         .record(Fact::Receipt(world.near, receipt(it.id), NOW))
         .await
         .unwrap();
-    store.record(Fact::Broadcast(it.id, State::OnAir)).await.unwrap();
+    store.record(Fact::Broadcast(it.id, State::OnAir, NOW)).await.unwrap();
     assert_eq!(store.broadcast_by_id(it.id).await.unwrap().state, BroadcastState::OnAir);
     let receipts = store.receipts(it.id).await.unwrap();
     let told: Vec<_> = receipts
@@ -713,7 +731,13 @@ async fn it_is_all_there_after_opening_again(url: &str) {
         .unwrap();
     // Closing writes down what is waiting, and takes nothing more.
     world.store.close().await;
-    assert!(world.store.record(Fact::Broadcast(it.id, State::OnAir)).await.is_err());
+    assert!(
+        world
+            .store
+            .record(Fact::Broadcast(it.id, State::OnAir, NOW))
+            .await
+            .is_err()
+    );
     let store = open(url).await;
     let kept = store.broadcast_by_id(it.id).await.unwrap();
     assert_eq!(kept, it);
@@ -835,7 +859,11 @@ async fn many_at_once(url: &str) {
     while let Some(done) = tasks.join_next().await {
         done.unwrap();
     }
-    world.store.record(Fact::Broadcast(it.id, State::Done)).await.unwrap();
+    world
+        .store
+        .record(Fact::Broadcast(it.id, State::Done, NOW))
+        .await
+        .unwrap();
     assert_eq!(world.store.list_receivers().await.unwrap().len(), 66);
     assert!(!world.store.look_elsewhere().await.unwrap());
     world.store.close().await;
@@ -844,7 +872,7 @@ async fn many_at_once(url: &str) {
 /// Waits until all facts are written: what a broadcast's state has become is waited for, and facts keep their order.
 async fn settle(store: &Store) {
     store
-        .record(Fact::Broadcast(BroadcastId([0; 16]), State::OnAir))
+        .record(Fact::Broadcast(BroadcastId([0; 16]), State::OnAir, NOW))
         .await
         .unwrap();
 }

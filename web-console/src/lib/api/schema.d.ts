@@ -307,6 +307,8 @@ export interface components {
         };
         /** @description A bulletin. */
         Bulletin: {
+            /** @description Whose it is; absent: of who may do everything everywhere. */
+            area_id?: string;
             class: components["schemas"]["Class"];
             /** Format: date-time */
             created_at: string;
@@ -363,6 +365,13 @@ export interface components {
             };
             /** @description The same for people; Vietnamese unless the request prefers English. */
             message: string;
+        };
+        /** @description A role in an area and everywhere below it. */
+        Grant: {
+            /** @description Absent: everywhere. */
+            area_id?: string;
+            /** @description `officer`, `approver`, `administrator`, `technician` or `auditor`. */
+            role: string;
         };
         /** @description An area to be added. */
         NewArea: {
@@ -495,7 +504,7 @@ export interface components {
             password: string;
             username: string;
         };
-        /** @description Everything, as of now: what `snapshot` carries. */
+        /** @description Everything that one may see, as of now: what `snapshot` carries. */
         Snapshot: {
             areas: components["schemas"]["Area"][];
             /** @description All that are scheduled or on the air, and the last 200. */
@@ -512,6 +521,8 @@ export interface components {
         };
         /** @description The form of an upload; the file comes last. */
         Upload: {
+            /** @description Whose it is. Absent: the only area in which who uploads makes bulletins, else of who may do everything everywhere. */
+            area_id?: string;
             class: components["schemas"]["Class"];
             /** Format: binary */
             file: string;
@@ -520,9 +531,8 @@ export interface components {
         /** @description Who is signed in. */
         User: {
             display_name: string;
+            grants: components["schemas"]["Grant"][];
             id: string;
-            /** @description `admin` or `officer`. */
-            role: string;
             username: string;
         };
     };
@@ -543,7 +553,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Each after the one that it lies in */
+            /** @description Each after the one that it lies in: those that one may see, and those above them */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -561,7 +571,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -612,7 +622,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -673,7 +683,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -733,7 +743,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -809,7 +819,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -867,7 +877,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -937,7 +947,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1006,7 +1016,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1082,7 +1092,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1149,7 +1159,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1212,7 +1222,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1259,7 +1269,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1310,7 +1320,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1381,7 +1391,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1448,7 +1458,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1513,7 +1523,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1609,7 +1619,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
