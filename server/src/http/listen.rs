@@ -305,7 +305,11 @@ impl Connection {
                     end(connection.as_mut());
                 }
                 () = sleep_until(look) => match used.judge(&patience, Instant::now()) {
-                    _ if last.is_some() => return,
+                    // It cannot end: what it was last answered is not taken.
+                    _ if last.is_some() => {
+                        self.app.counters.stalled.add();
+                        return;
+                    }
                     Verdict::Fine => {}
                     Verdict::Idle => {
                         told = true;
