@@ -161,7 +161,7 @@ fn from_the_first_day_there_is_https_by_the_servers_own_authority() {
         }
     }
     let other = connect(site.https(), "other.example", &roots, &[&version::TLS13]);
-    assert!(other.err().unwrap().contains("NotValidForName"));
+    assert!(other.err().unwrap().contains("not valid for name"));
     let port = site.https().port();
     assert_eq!(site.running.url, format!("https://loa.example:{port}"));
     assert!(site.running.setup.as_ref().unwrap().starts_with(&site.running.url));
