@@ -1,4 +1,5 @@
 //! `cargo xtask`: the demo, the tests, the benchmarks, and what they need installed. `cargo xtask --help` explains.
+#![forbid(unsafe_code)]
 
 mod bench;
 mod demo;

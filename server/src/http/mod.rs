@@ -2,10 +2,10 @@
 //! console's files, health and metrics. Here: who may do what, and the shape of requests and answers. Not here: SQL
 //! (`store`), what sounds when (`playout`): handlers call those, and tell the air what was accepted only once it is durable.
 
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod attempts;
 mod app;
 mod areas;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod attempts;
 mod audio;
 mod broadcasts;
 mod bulletins;
