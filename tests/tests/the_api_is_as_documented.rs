@@ -74,7 +74,7 @@ fn try_as(who: &str, api: &Api, description: &Path, folder: &Path) -> Result<()>
     let program = repository().join("target/python/bin/schemathesis");
     ensure!(
         program.exists(),
-        "`cargo xtask test` installs schemathesis; {} is not there",
+        "`cargo xtask supply` installs schemathesis; {} is not there",
         program.display()
     );
     let mut command = Command::new(program);
