@@ -41,6 +41,9 @@ const PEERS: &[Package] = &[
     ("mosquitto-clients", "mosquitto_sub reads our MQTT"),
     ("openssl", "turns certificates into what mosquitto_sub reads"),
     ("postgresql", "the other database"),
+    ("caddy", "a real ACME server to get HTTPS certificates from"),
+    ("curl", "speaks HTTP/2 to our HTTPS"),
+    ("iproute2", "makes the network that tests of ports 80 and 443 run in"),
     ("git", "makes the database of advisories that cargo-deny reads"),
     (
         "python3-venv",

@@ -15,6 +15,7 @@ mod encode;
 mod error;
 mod ingest;
 mod mp4_edit;
+mod not_audio;
 mod ogg_opus;
 mod programme;
 mod resample;
@@ -23,4 +24,5 @@ mod tests;
 
 pub use error::IngestError;
 pub use ingest::{Encoding, Format, Ingested, Limits, ingest};
+pub use not_audio::{HEAD, not_audio};
 pub use programme::{OpenError, Programme};

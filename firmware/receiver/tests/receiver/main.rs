@@ -4,8 +4,12 @@
 mod attempts;
 mod authority;
 mod hello;
+#[cfg(test)]
+mod keys;
 mod limits;
 mod playing;
+#[cfg(test)]
+mod replay;
 mod robust;
 #[cfg(test)]
 mod world;
