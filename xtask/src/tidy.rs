@@ -102,7 +102,9 @@ fn check_unsafe(name: &str, text: &str, faults: &mut Vec<String>) {
         ));
     }
     if listed && !text.contains("expect(unsafe_code, reason = ") {
-        faults.push(format!("{name}: is listed as unsafe and does not say why, or is not any more"));
+        faults.push(format!(
+            "{name}: is listed as unsafe and does not say why, or is not any more"
+        ));
     }
     if !ROOTS.iter().any(|root| name.ends_with(root)) && !name.contains("/examples/") {
         return;
