@@ -10,6 +10,7 @@ pub mod areas;
 pub mod broadcasts;
 pub mod bulletins;
 pub mod changes;
+pub mod dump;
 mod error;
 pub mod facts;
 pub mod ids;
@@ -20,7 +21,7 @@ mod row;
 pub mod sealed;
 pub mod sessions;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod users;
 
 use std::path::{Path, PathBuf};

@@ -42,7 +42,17 @@ const OWN: &[(i64, Kind, &str)] = &[
     ),
 ];
 
+/// The versions of all migrations.
+pub(super) fn versions() -> Vec<i64> {
+    MIGRATIONS.iter().map(|it| it.0).collect()
+}
+
 pub(super) async fn open(url: &str) -> Result<(AnyPool, Kind), Error> {
+    open_at(url, None).await
+}
+
+/// With `versions` only these migrations are made, and there is one connection.
+pub(super) async fn open_at(url: &str, versions: Option<&[i64]>) -> Result<(AnyPool, Kind), Error> {
     sqlx::any::install_default_drivers();
     let kind = match url.split_once(':') {
         Some(("sqlite", _)) => Kind::Sqlite,
@@ -51,7 +61,7 @@ pub(super) async fn open(url: &str) -> Result<(AnyPool, Kind), Error> {
     };
     let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
     let pool = AnyPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(versions.map_or(CONNECTIONS, |_| 1))
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 if kind == Kind::Sqlite {
@@ -67,6 +77,7 @@ pub(super) async fn open(url: &str) -> Result<(AnyPool, Kind), Error> {
         .await?;
     let migrations = MIGRATIONS
         .iter()
+        .filter(|it| versions.is_none_or(|only| only.contains(&it.0)))
         .map(|(version, name, sql)| {
             let own = OWN
                 .iter()

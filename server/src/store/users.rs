@@ -117,6 +117,7 @@ impl Store {
     ) -> Result<User, Error> {
         let mut user = self.user(id).await?;
         let before = told(&user.grants);
+        let were = user.grants.clone();
         user.grants = distinct(grants);
         let entry = Entry {
             at: now,
@@ -132,6 +133,10 @@ impl Store {
             .execute(&mut **tx)
             .await?;
         insert_grants(tx, &user).await?;
+        let list = |grants: &[Grant]| {
+            Some(serde_json::json!({ "grants": grants.iter().map(|it| told(&[*it])).collect::<Vec<_>>() }))
+        };
+        (work.more.before, work.more.after) = (list(&were), list(&user.grants));
         work.commit().await?;
         self.tell(Change::Sessions);
         Ok(user)

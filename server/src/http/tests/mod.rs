@@ -8,6 +8,7 @@ mod hostile;
 mod limits;
 mod live;
 mod people;
+mod record;
 
 use std::net::SocketAddr;
 use std::path::Path;

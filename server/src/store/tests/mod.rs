@@ -1,6 +1,6 @@
 //! One suite over a store, run on SQLite and on PostgreSQL: what holds on one must hold on the other.
 
-mod postgres;
+pub(crate) mod postgres;
 mod record;
 
 use std::path::Path;
