@@ -84,6 +84,9 @@ pub(super) struct Origin(pub(super) IpAddr);
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 
+/// What stands behind the path, after the question mark.
+pub(super) struct Query<T>(pub(super) T);
+
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
@@ -163,6 +166,17 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
                 let (vi, en) = ("Yêu cầu quá lớn.", "The request is too large.");
                 Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", vi, en))
             }
+            Err(error) => Err(Problem::bad_request(error.body_text())),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match axum::extract::Query::<T>::from_request_parts(parts, app).await {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(error) => Err(Problem::bad_request(error.body_text())),
         }
     }

