@@ -251,6 +251,21 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "auth.second_factor",
+        value: "optional|required",
+        default: Some("optional"),
+        vi: "Xác thực bước hai khi đăng nhập: optional (tùy mỗi người) hoặc required (ai chưa có phải cài đặt ngay khi đăng nhập).",
+        en: "Second factor at sign-in: optional (as each person likes) or required (who has none must set one up at once).",
+        set: |c, v| {
+            c.auth_second_factor = match v {
+                "optional" => false,
+                "required" => true,
+                _ => return Err("optional or required".into()),
+            };
+            Ok(())
+        },
+    },
+    Key {
         name: "media.listen",
         value: "ADDRESS:PORT",
         default: Some("0.0.0.0:5004"),
@@ -471,6 +486,7 @@ impl Default for Config {
             data: Default::default(),
             http_listen: nowhere,
             auth_emergency_second_factor: true,
+            auth_second_factor: false,
             http_metrics: Audience::Loopback,
             http_health: Audience::Loopback,
             metrics_listen: None,

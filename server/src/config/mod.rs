@@ -25,6 +25,8 @@ pub struct Config {
     pub http_listen: SocketAddr,
     /// Emergencies take a second factor.
     pub auth_emergency_second_factor: bool,
+    /// Nobody is signed in without a second factor.
+    pub auth_second_factor: bool,
     pub http_metrics: Audience,
     pub http_health: Audience,
     pub metrics_listen: Option<SocketAddr>,

@@ -32,7 +32,16 @@ impl Count {
 pub(super) struct Counters {
     pub(super) uploads: Count,
     pub(super) refused_uploads: Count,
-    pub(super) refused_sign_ins: Count,
+    /// The name or the password was wrong.
+    pub(super) wrong_passwords: Count,
+    /// The password was right, but its user is disabled.
+    pub(super) disabled: Count,
+    /// Too many failed before.
+    pub(super) waits: Count,
+    pub(super) wrong_codes: Count,
+    pub(super) wrong_passkeys: Count,
+    /// Requests that another site made a browser send.
+    pub(super) foreign: Count,
     /// Connections: none free, none free for their address, TLS not agreed on, heads that did not come, answers not taken.
     pub(super) places: Count,
     pub(super) places_of_address: Count,
@@ -135,10 +144,21 @@ async fn text(app: &App) -> Answer<Shown> {
         ("outcome=\"refused\"", app.counters.refused_uploads.get()),
     ];
     text.counter("uploads", "Uploads by outcome.", &uploads);
+    let refused = [
+        ("reason=\"password\"", app.counters.wrong_passwords.get()),
+        ("reason=\"disabled\"", app.counters.disabled.get()),
+        ("reason=\"wait\"", app.counters.waits.get()),
+    ];
+    text.counter("sign_ins_refused", "Sign-ins refused by reason.", &refused);
+    let failed = [
+        ("kind=\"code\"", app.counters.wrong_codes.get()),
+        ("kind=\"passkey\"", app.counters.wrong_passkeys.get()),
+    ];
+    text.counter("second_factors_refused", "Wrong second factors by kind.", &failed);
     text.counter(
-        "sign_ins_refused",
-        "Sign-ins refused.",
-        &[("", app.counters.refused_sign_ins.get())],
+        "foreign_requests_refused",
+        "Requests refused because another site made a browser send them.",
+        &[("", app.counters.foreign.get())],
     );
     let it = &app.counters;
     text.counter(

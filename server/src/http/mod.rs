@@ -2,6 +2,7 @@
 //! console's files, health and metrics. Here: who may do what, and the shape of requests and answers. Not here: SQL
 //! (`store`), what sounds when (`playout`): handlers call those, and tell the air what was accepted only once it is durable.
 
+mod account;
 mod app;
 mod areas;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -9,14 +10,17 @@ pub(crate) mod attempts;
 mod audio;
 mod broadcasts;
 mod bulletins;
+mod ceremonies;
 mod console;
 mod error;
 mod events;
+mod factors;
 mod feed;
 mod gate;
 mod headers;
 mod health;
 mod limits;
+pub mod links;
 pub mod listen;
 pub mod metrics;
 mod pace;
@@ -27,7 +31,9 @@ mod sessions;
 mod shapes;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod upload;
+mod users;
 mod view;
 
 use axum::extract::DefaultBodyLimit;
@@ -73,6 +79,7 @@ pub fn measures(app: App) -> Router {
 
 fn by_pace(app: App, window: pace::Window) -> Router {
     let (api, _) = api().split_for_parts();
+    let foreign = middleware::from_fn_with_state(app.clone(), gate::refuse_foreign);
     let no_store = SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     api.route(
         "/api/openapi.json",
@@ -82,6 +89,7 @@ fn by_pace(app: App, window: pace::Window) -> Router {
         "/api/{*rest}",
         axum::routing::any(async || error::Problem::missing("address")),
     )
+    .layer(foreign)
     .route(headers::AUTHORITY, axum::routing::get(headers::authority))
     .layer(no_store)
     // The console alone is compressed: a first visit over a slow line. Sound is already, and events must not wait.
@@ -99,6 +107,23 @@ fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(sessions::set_up))
         .routes(routes!(sessions::sign_in, sessions::who_am_i, sessions::sign_out))
+        .routes(routes!(factors::show_code))
+        .routes(routes!(factors::passkey_options))
+        .routes(routes!(factors::show_passkey))
+        .routes(routes!(account::account))
+        .routes(routes!(account::password))
+        .routes(routes!(account::end_session))
+        .routes(routes!(factors::new_codes))
+        .routes(routes!(factors::totp_options))
+        .routes(routes!(factors::add_totp))
+        .routes(routes!(factors::new_passkey_options))
+        .routes(routes!(factors::add_passkey))
+        .routes(routes!(factors::remove))
+        .routes(routes!(users::list, users::invite))
+        .routes(routes!(users::change))
+        .routes(routes!(users::link))
+        .routes(routes!(links::look))
+        .routes(routes!(links::choose))
         .routes(routes!(areas::list, areas::add))
         .routes(routes!(receivers::list, receivers::enrol))
         .routes(routes!(receivers::change))

@@ -292,7 +292,7 @@ async fn sweep_files(data: &DataFolder, store: &Store) -> Result<(), ServeError>
 }
 
 /// Where people open the console.
-fn console(config: &Config, http: SocketAddr, https: Option<SocketAddr>) -> String {
+pub(crate) fn console(config: &Config, http: SocketAddr, https: Option<SocketAddr>) -> String {
     if let Some(url) = &config.public_url {
         return url.clone();
     }
