@@ -1,5 +1,5 @@
 //! Who is asking. Here: extractors: [`Caller`] lets only who is signed in pass, and nothing that changes anything without
-//! the session's CSRF token; what they may do, handlers ask it; [`Origin`] is where a request comes from; [`Body`] reads JSON and says what is wrong
+//! the session's CSRF token, or what has an API token (`bearer`); what they may do, handlers ask it; [`Origin`] is where a request comes from; [`Body`] reads JSON and says what is wrong
 //! with it. Not here: passwords.
 
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +13,7 @@ use ring::digest;
 use serde::de::DeserializeOwned;
 
 use super::App;
+use super::bearer;
 use super::error::{Answer, Problem};
 use crate::authority::{Authority, Right};
 use crate::store::{self, Actor, User};
@@ -25,7 +26,7 @@ pub(super) const CSRF: &str = "x-loa-csrf";
 /// A session ends when it was not used for this long, in microseconds.
 pub(super) const IDLE: u64 = 12 * 3600 * 1_000_000;
 /// Uses closer together than this count as one, in microseconds.
-const ONE_USE: u64 = 300 * 1_000_000;
+pub(super) const ONE_USE: u64 = 300 * 1_000_000;
 
 /// Who is asking, and what they may do.
 #[derive(Debug, Clone)]
@@ -34,9 +35,17 @@ pub(super) struct Caller {
     pub(super) authority: Authority,
     pub(super) actor: Actor,
     /// How they showed who they are.
-    pub(super) by: Session,
+    pub(super) by: By,
     /// A second factor was shown, or is not wanted.
-    strong: bool,
+    pub(super) strong: bool,
+}
+
+/// How somebody shows who they are.
+#[derive(Debug, Clone)]
+pub(super) enum By {
+    Session(Session),
+    /// An API token, by its hash.
+    Token(String),
 }
 
 /// The session that a request belongs to.
@@ -44,6 +53,8 @@ pub(super) struct Caller {
 pub(super) struct Session {
     pub(super) csrf: String,
     pub(super) token_hash: String,
+    /// When a second factor was shown in it.
+    pub(super) second_factor: Option<UnixMicros>,
 }
 
 impl Caller {
@@ -61,6 +72,14 @@ impl Caller {
         match self.authority.may_somewhere(right) {
             true => Ok(()),
             false => Err(Problem::forbidden(right)),
+        }
+    }
+
+    /// The session that they are in; a program with a token is in none.
+    pub(super) fn session(&self) -> Answer<&Session> {
+        match &self.by {
+            By::Session(session) => Ok(session),
+            By::Token(_) => Err(Problem::session_only()),
         }
     }
 
@@ -88,6 +107,17 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if let Some(token) = bearer::shown(&parts.headers)?.map(str::to_owned) {
+            if cookie(app, &parts.headers).is_some() {
+                return Err(Problem::bad_request("a session's cookie and a token: send one of them"));
+            }
+            let Origin(origin) = Origin::from_request_parts(parts, app).await?;
+            let caller = bearer::caller(app, &token, origin.to_string()).await?;
+            return match bearer::takes_token(&parts.method, parts.uri.path()) {
+                true => Ok(caller),
+                false => Err(Problem::session_only()),
+            };
+        }
         let token = cookie(app, &parts.headers).ok_or_else(Problem::unauthenticated)?;
         let token_hash = hash(&token);
         let now = app.now();
@@ -118,10 +148,11 @@ impl FromRequestParts<App> for Caller {
         Ok(Self {
             authority: Authority::new(session.user.grants.clone()),
             user: session.user,
-            by: Session {
+            by: By::Session(Session {
                 csrf: session.csrf,
                 token_hash,
-            },
+                second_factor: session.second_factor,
+            }),
             actor,
             strong: session.second_factor.is_some() || !app.parts.config.auth_emergency_second_factor,
         })
@@ -208,6 +239,22 @@ fn cookie(app: &App, headers: &HeaderMap) -> Option<String> {
 fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
     let line = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
     line.rsplit(',').next()?.trim().parse().ok()
+}
+
+/// What who came in that way may do now, and until when that holds at most; `None` if their session or token has ended.
+pub(super) async fn still(app: &App, by: &By) -> Result<Option<(Authority, UnixMicros)>, store::Error> {
+    let now = app.now();
+    Ok(match by {
+        By::Session(session) => {
+            let session = app.store().session(now, &session.token_hash).await?;
+            session.map(|it| (Authority::new(it.user.grants), it.expires))
+        }
+        By::Token(token_hash) => {
+            let known = app.store().token(token_hash).await?;
+            let known = known.filter(|(token, owner)| bearer::ended(token, owner, now).is_none());
+            known.map(|(token, owner)| (Authority::new(owner.grants).limited(token.limit()), token.expires))
+        }
+    })
 }
 
 async fn prolong(app: &App, now: UnixMicros, token_hash: &str, session: &store::Session) {

@@ -28,6 +28,7 @@ pub(super) struct Counters {
     pub(super) uploads: Count,
     pub(super) refused_uploads: Count,
     pub(super) refused_sign_ins: Count,
+    pub(super) refused_tokens: Count,
 }
 
 /// Metrics as text.
@@ -108,6 +109,11 @@ pub(super) async fn metrics(
         "sign_ins_refused",
         "Sign-ins refused.",
         &[("", count(&app.counters.refused_sign_ins))],
+    );
+    text.counter(
+        "tokens_refused",
+        "Requests with an API token that is none, or none any more.",
+        &[("", count(&app.counters.refused_tokens))],
     );
     (app.parts.measure)(&mut text);
     Ok((

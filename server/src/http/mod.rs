@@ -5,6 +5,7 @@
 mod app;
 mod areas;
 mod audio;
+mod bearer;
 mod broadcasts;
 mod bulletins;
 mod console;
@@ -20,6 +21,7 @@ mod sessions;
 mod shapes;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod upload;
 mod view;
 
@@ -28,7 +30,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::{Router, middleware};
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -39,7 +41,8 @@ pub(crate) use receivers::VOLUME;
 
 /// The API's document, as committed in `server/openapi.json`.
 pub fn document() -> String {
-    let (_, api) = api().split_for_parts();
+    let (_, mut api) = api().split_for_parts();
+    bearer::mark(&mut api);
     api.to_pretty_json().expect("a document is JSON") + "\n"
 }
 
@@ -74,6 +77,8 @@ fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(sessions::set_up))
         .routes(routes!(sessions::sign_in, sessions::who_am_i, sessions::sign_out))
+        .routes(routes!(tokens::list, tokens::make))
+        .routes(routes!(tokens::remove))
         .routes(routes!(areas::list, areas::add))
         .routes(routes!(receivers::list, receivers::enrol))
         .routes(routes!(receivers::change))
@@ -94,21 +99,24 @@ fn api() -> OpenApiRouter<App> {
 #[openapi(
     info(title = "Loa", description = "Hệ thống truyền thanh. An IP loudspeaker network for communes."),
     components(schemas(error::Error, shapes::Class)),
-    modifiers(&Cookie)
+    modifiers(&Schemes)
 )]
 struct Document;
 
-struct Cookie;
+struct Schemes;
 
-impl Modify for Cookie {
+impl Modify for Schemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
             gate::COOKIE,
             "Given by signing in. What changes something must also bring the session's X-Loa-Csrf.",
         )));
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("session", cookie);
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("loa_…");
+        let token = token.description(Some(
+            "An API token, made by who is signed in. Not together with a session's cookie; no X-Loa-Csrf is asked for.",
+        ));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("session", cookie);
+        components.add_security_scheme(bearer::SCHEME, SecurityScheme::Http(token.build()));
     }
 }

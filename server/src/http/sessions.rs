@@ -102,8 +102,8 @@ pub(super) async fn sign_in(State(app): State<App>, Origin(origin): Origin, Body
     responses((status = 200, description = "The session", body = Session), Guarded),
     security(("session" = []))
 )]
-pub(super) async fn who_am_i(caller: Caller) -> Json<Session> {
-    Json(Session::new(&caller.user, &caller.by.csrf))
+pub(super) async fn who_am_i(caller: Caller) -> Answer<Json<Session>> {
+    Ok(Json(Session::new(&caller.user, &caller.session()?.csrf)))
 }
 
 /// Sign out
@@ -117,7 +117,7 @@ pub(super) async fn sign_out(
     caller: Caller,
 ) -> Answer<(StatusCode, [(HeaderName, String); 1])> {
     app.store()
-        .end_session(&caller.actor, app.now(), &caller.by.token_hash)
+        .end_session(&caller.actor, app.now(), &caller.session()?.token_hash)
         .await?;
     Ok((
         StatusCode::NO_CONTENT,

@@ -39,3 +39,7 @@ id!(
     /// A person who uses the console.
     UserId
 );
+id!(
+    /// An API token, not what it is shown by.
+    TokenId
+);

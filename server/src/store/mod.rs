@@ -2,7 +2,7 @@
 //! PostgreSQL (by URL); each change is one transaction, durable when the method returns, together with its line in the
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
-//! The map: [`areas`], [`receivers`], [`users`], [`sessions`], [`bulletins`], [`broadcasts`] hold rows and what people
+//! The map: [`areas`], [`receivers`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`] hold rows and what people
 //! do to them; [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
 
@@ -21,6 +21,7 @@ pub mod sealed;
 pub mod sessions;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 pub mod users;
 
 use std::path::{Path, PathBuf};
@@ -32,11 +33,12 @@ pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Receipt, T
 pub use bulletins::{Bulletin, BulletinState, NewBulletin};
 pub use changes::Change;
 pub use error::{Error, Invalid, Refusal};
-pub use ids::{BulletinId, UserId};
+pub use ids::{BulletinId, TokenId, UserId};
 pub use receivers::{NewReceiver, Receiver};
 pub use record::{Actor, Entry, More};
 pub use sealed::Rotated;
 pub use sessions::Session;
+pub use tokens::{NewToken, Token};
 pub use users::{NewUser, User};
 
 use crate::data::Vault;

@@ -6,6 +6,7 @@ mod bulletins;
 mod contract;
 mod live;
 mod people;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::Path;
