@@ -7,10 +7,12 @@ use loa_protocol::UnixMicros;
 use tokio::sync::{Semaphore, watch};
 
 use super::feed::Feed;
+use super::limits::Limits;
 use super::metrics::{Counters, Text};
 use crate::config::Config;
 use crate::data::DataFolder;
 use crate::enrol::Known;
+use crate::https::Keeper;
 use crate::playout::Notice;
 use crate::store::Store;
 
@@ -30,8 +32,20 @@ pub struct Parts {
     pub known: Known,
     /// Adds what other parts count to `/metrics`.
     pub measure: Box<dyn Fn(&mut Text) + Send + Sync>,
+    /// The other door, where there is one.
+    pub https: Option<Https>,
     /// Turns true when the server ends.
     pub shutdown: watch::Receiver<bool>,
+}
+
+/// What is to be known of HTTPS.
+pub struct Https {
+    /// The port that it is served on.
+    pub port: u16,
+    /// What it shows.
+    pub keeper: Arc<Keeper>,
+    /// The authority's certificate (DER), where people have to install it.
+    pub authority: Option<Vec<u8>>,
 }
 
 /// What handlers share; clones are the same one.
@@ -43,6 +57,7 @@ pub struct Shared {
     pub(super) parts: Parts,
     pub(super) feed: Feed,
     pub(super) counters: Counters,
+    pub(super) limits: Limits,
     /// Uploads that may be decoded at once: one core is left for what is on the air.
     pub(super) decoding: Arc<Semaphore>,
     /// Uploads that may come in at once.
@@ -56,8 +71,10 @@ impl App {
     /// Puts it together; [`App::run`] makes it live.
     pub fn new(parts: Parts) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let limits = Limits::new(&parts.config);
         Self(Arc::new(Shared {
             parts,
+            limits,
             feed: Feed::default(),
             counters: Counters::default(),
             decoding: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),

@@ -2,6 +2,8 @@
 //! console's files, health and metrics. Here: who may do what, and the shape of requests and answers. Not here: SQL
 //! (`store`), what sounds when (`playout`): handlers call those, and tell the air what was accepted only once it is durable.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod attempts;
 mod app;
 mod areas;
 mod audio;
@@ -13,8 +15,12 @@ mod error;
 mod events;
 mod feed;
 mod gate;
+mod headers;
 mod health;
+mod limits;
+pub mod listen;
 pub mod metrics;
+mod pace;
 pub mod password;
 mod receivers;
 mod sessions;
@@ -25,8 +31,9 @@ mod tokens;
 mod upload;
 mod view;
 
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::{Router, middleware};
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -35,24 +42,39 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use app::{App, Parts};
+pub use app::{App, Https, Parts};
 pub(crate) use gate::{fresh_token, hash};
 pub(crate) use receivers::VOLUME;
+
+/// Largest body of a request that is no upload, in bytes.
+const BODY: usize = 64 << 10;
 
 /// The API's document, as committed in `server/openapi.json`.
 pub fn document() -> String {
     let (_, mut api) = api().split_for_parts();
     bearer::mark(&mut api);
+    error::everywhere(&mut api);
     api.to_pretty_json().expect("a document is JSON") + "\n"
 }
 
 /// Everything that is served.
 pub fn router(app: App) -> Router {
+    by_pace(app, pace::Window(pace::WINDOW))
+}
+
+/// Only how the server is, for whoever reaches it: for a listener of their own.
+pub fn measures(app: App) -> Router {
+    Router::new()
+        .route("/metrics", axum::routing::get(metrics::open))
+        .route("/healthz", axum::routing::get(health::open))
+        .fallback(async || error::Problem::missing("address"))
+        .layer(middleware::from_fn(error::speak))
+        .layer(middleware::from_fn_with_state(app.clone(), headers::strict))
+        .with_state(app)
+}
+
+fn by_pace(app: App, window: pace::Window) -> Router {
     let (api, _) = api().split_for_parts();
-    let header = |name: &'static str, value: &'static str| {
-        let (name, value) = (HeaderName::from_static(name), HeaderValue::from_static(value));
-        SetResponseHeaderLayer::if_not_present(name, value)
-    };
     let no_store = SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     api.route(
         "/api/openapi.json",
@@ -62,14 +84,16 @@ pub fn router(app: App) -> Router {
         "/api/{*rest}",
         axum::routing::any(async || error::Problem::missing("address")),
     )
+    .route(headers::AUTHORITY, axum::routing::get(headers::authority))
     .layer(no_store)
     // The console alone is compressed: a first visit over a slow line. Sound is already, and events must not wait.
     .fallback(console::file.layer(CompressionLayer::new()))
+    .layer(DefaultBodyLimit::max(BODY))
+    .layer(middleware::from_fn_with_state((app.clone(), window), pace::bodies))
+    .layer(middleware::from_fn_with_state(app.clone(), limits::limit))
+    .layer(middleware::from_fn_with_state(app.clone(), headers::door))
     .layer(middleware::from_fn(error::speak))
-    .layer(header("x-content-type-options", "nosniff"))
-    .layer(header("referrer-policy", "no-referrer"))
-    .layer(header("x-frame-options", "DENY"))
-    .layer(header("content-security-policy", "frame-ancestors 'none'"))
+    .layer(middleware::from_fn_with_state(app.clone(), headers::strict))
     .with_state(app)
 }
 

@@ -4,6 +4,8 @@
 mod bad_input;
 mod bulletins;
 mod contract;
+mod hostile;
+mod limits;
 mod live;
 mod people;
 mod tokens;
@@ -11,12 +13,14 @@ mod tokens;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use loa_protocol::{SigningKey, UnixMicros};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use super::listen::{Listener, Patience, Places};
 use super::*;
 use crate::authority::{Grant, Role};
 use crate::config::Config;
@@ -62,6 +66,10 @@ impl Server {
     }
 
     fn with(set: impl FnOnce(&mut Config)) -> Self {
+        Self::patient(set, Patience::default(), pace::WINDOW)
+    }
+
+    fn patient(set: impl FnOnce(&mut Config), patience: Patience, window: Duration) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config {
@@ -83,6 +91,7 @@ impl Server {
         let (end, shutdown) = watch::channel(false);
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = told.clone();
+        let places = Places::new(config.limits_connections, config.limits_address_connections);
         let app = App::new(Parts {
             store: store.clone(),
             data: data.clone(),
@@ -96,18 +105,20 @@ impl Server {
                 mqtt_ca: None,
             },
             measure: Box::new(|text| text.counter("of_others", "What others count.", &[("", 7)])),
+            https: None,
             shutdown: shutdown.clone(),
         });
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let serving = runtime.spawn(async move {
-            let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-            let mut ending = shutdown;
-            let served = axum::serve(listener, service).with_graceful_shutdown(async move {
-                let _ = ending.wait_for(|ending| *ending).await;
-            });
-            let (served, ()) = tokio::join!(served.into_future(), app.run());
-            served.unwrap();
+            let listener = Listener {
+                socket: listener,
+                tls: None,
+                router: by_pace(app.clone(), pace::Window(window)),
+                places,
+                patience,
+            };
+            tokio::join!(listener.run(app.clone(), shutdown), app.run());
         });
         Self {
             runtime,
