@@ -31,6 +31,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "people", include_str!("../../migrations/0002_people.sql")),
     (3, "record", include_str!("../../migrations/0003_record.sql")),
     (4, "factors", include_str!("../../migrations/0004_factors.sql")),
+    (5, "tokens", include_str!("../../migrations/0005_tokens.sql")),
 ];
 
 /// What a migration does besides on one kind of database.

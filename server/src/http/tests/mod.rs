@@ -11,6 +11,7 @@ mod live;
 mod patience;
 mod people;
 mod record;
+mod tokens;
 mod users;
 
 use std::net::SocketAddr;
