@@ -2,6 +2,8 @@
 //! the database itself, also beside a running server, which notices within a second.
 
 mod area;
+mod emqx;
+mod key;
 mod mosquitto;
 mod receiver;
 mod simulate;
@@ -50,6 +52,14 @@ enum Command {
     /// Receivers.
     #[command(verbatim_doc_comment, subcommand)]
     Receiver(receiver::Command),
+    /// Khóa của máy chủ: liệt kê, thay, hủy.
+    /// The server's keys: listing, replacing, destroying.
+    #[command(verbatim_doc_comment, subcommand)]
+    Key(key::Command),
+    /// Ghi tệp quyền và người dùng cho máy chủ EMQX bên ngoài; ghi lại sau mỗi lần ghi danh.
+    /// Writes access list and users for an outside EMQX (mqtt.use_username_as_clientid = true); again after each enrolment.
+    #[command(verbatim_doc_comment)]
+    Emqx(emqx::Emqx),
     /// Ghi tệp quyền và mật khẩu cho máy chủ Mosquitto bên ngoài; ghi lại sau mỗi lần ghi danh.
     /// Writes access list and passwords for an outside Mosquitto (allow_anonymous false, use_username_as_clientid true);
     /// again after each enrolment.
@@ -76,6 +86,8 @@ impl Cli {
                 Command::Area(command) => command.run().await,
                 Command::Receiver(command) => command.run().await,
                 Command::Mosquitto(command) => command.run().await,
+                Command::Emqx(command) => command.run().await,
+                Command::Key(command) => command.run().await,
                 Command::Openapi => Ok(say(&crate::http::document())?),
             }
         })

@@ -1,7 +1,7 @@
 //! What handlers share.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use loa_protocol::UnixMicros;
 use tokio::sync::{Semaphore, watch};
@@ -11,6 +11,7 @@ use super::metrics::{Counters, Text};
 use crate::config::Config;
 use crate::data::DataFolder;
 use crate::enrol::Known;
+use crate::enrol::claims::Book;
 use crate::playout::Notice;
 use crate::store::Store;
 
@@ -28,6 +29,8 @@ pub struct Parts {
     pub tell: Box<dyn Fn(Notice) + Send + Sync>,
     /// What new receivers are told.
     pub known: Known,
+    /// Devices that ask to be enrolled.
+    pub claims: Arc<Mutex<Book>>,
     /// Adds what other parts count to `/metrics`.
     pub measure: Box<dyn Fn(&mut Text) + Send + Sync>,
     /// Turns true when the server ends.
@@ -72,6 +75,15 @@ impl App {
 
     pub(super) fn now(&self) -> UnixMicros {
         (self.parts.clock)()
+    }
+
+    /// Devices that ask to be enrolled. Not to be held across an await.
+    pub(super) fn claims(&self) -> std::sync::MutexGuard<'_, Book> {
+        // It is whole between any two of its operations.
+        self.parts
+            .claims
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(super) fn store(&self) -> &Store {

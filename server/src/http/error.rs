@@ -129,12 +129,18 @@ impl Problem {
             "area" => "địa bàn",
             "broadcast" => "buổi phát",
             "bulletin" => "bản tin",
+            "claim" => "thiết bị đang xin ghi danh",
             "receiver" => "cụm thu phát thanh",
             "user" => "người dùng",
             _ => "địa chỉ",
         };
         let (vi, en) = (format!("Không có {vi} này."), format!("There is no such {what}."));
         Self::new(StatusCode::NOT_FOUND, "not_found", vi, en)
+    }
+
+    /// Whether it says that something is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
     }
 
     pub(super) fn bad_request(en: impl Into<String>) -> Self {
@@ -241,6 +247,11 @@ impl From<store::Error> for Problem {
                 Refusal::Over => {
                     let (vi, en) = ("Buổi phát đã kết thúc.", "The broadcast is over.");
                     Self::new(StatusCode::CONFLICT, "over", vi, en)
+                }
+                Refusal::Revoked => {
+                    let vi = "Cụm thu phát thanh này đã bị thu hồi: chỉ có thể ghi danh lại.";
+                    let en = "The receiver is revoked: it can only be enrolled again.";
+                    Self::new(StatusCode::CONFLICT, "revoked", vi, en)
                 }
                 Refusal::UserExists => setup_closed(),
                 Refusal::Closed => Self::busy(),

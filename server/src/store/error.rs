@@ -69,6 +69,9 @@ pub enum Refusal {
     /// The first administrator is there.
     #[error("there is a user already")]
     UserExists,
+    /// A receiver that was revoked has no secret to be changed: it can only be enrolled again.
+    #[error("the receiver is revoked")]
+    Revoked,
     /// The server is shutting down.
     #[error("the store is closed")]
     Closed,

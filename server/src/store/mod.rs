@@ -2,7 +2,7 @@
 //! PostgreSQL (by URL); each change is one transaction, durable when the method returns, together with its line in the
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
-//! The map: [`areas`], [`receivers`], [`users`], [`sessions`], [`bulletins`], [`broadcasts`] hold rows and what people
+//! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`bulletins`], [`broadcasts`] hold rows and what people
 //! do to them; [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
 
@@ -10,12 +10,15 @@ pub mod areas;
 pub mod broadcasts;
 pub mod bulletins;
 pub mod changes;
+pub mod claims;
 mod error;
 pub mod facts;
 pub mod ids;
+pub mod keys;
 mod pool;
 pub mod receivers;
 pub mod record;
+mod roster;
 mod row;
 pub mod sealed;
 pub mod sessions;
@@ -31,9 +34,10 @@ pub use areas::{Area, NewArea};
 pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Receipt, Target};
 pub use bulletins::{Bulletin, BulletinState, NewBulletin};
 pub use changes::Change;
+pub use claims::ClaimKeys;
 pub use error::{Error, Invalid, Refusal};
 pub use ids::{BulletinId, UserId};
-pub use receivers::{NewReceiver, Receiver};
+pub use receivers::{NewReceiver, Receiver, ReceiverChange};
 pub use record::{Actor, Entry, More};
 pub use sealed::Rotated;
 pub use sessions::Session;
@@ -115,7 +119,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn tally(&self) -> Result<Tally, Error> {
         let row = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM receivers) AS receivers, \
+            "SELECT (SELECT COUNT(*) FROM receivers WHERE revoked IS NULL) AS receivers, \
              (SELECT COUNT(*) FROM receivers WHERE online = 1) AS online, \
              (SELECT COUNT(*) FROM receivers WHERE online = 1 AND playing IS NOT NULL) AS playing, \
              (SELECT COUNT(*) FROM broadcasts WHERE state = 'scheduled') AS scheduled, \

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bulletins;
 mod contract;
+mod enrolment;
 mod live;
 mod people;
 
@@ -19,7 +20,8 @@ use tokio::sync::watch;
 use super::*;
 use crate::authority::{Grant, Role};
 use crate::config::Config;
-use crate::data::{DataFolder, Vault};
+use crate::data::{DataFolder, Keyring, Vault};
+use crate::enrol::claims::Book;
 use crate::playout::Notice;
 use crate::store::{Actor, NewUser, Store};
 use crate::{clock, enrol};
@@ -32,6 +34,7 @@ struct Server {
     data: DataFolder,
     address: SocketAddr,
     told: Arc<Mutex<Vec<Notice>>>,
+    claims: Arc<Mutex<Book>>,
     end: watch::Sender<bool>,
     serving: Option<tokio::task::JoinHandle<()>>,
     _folder: tempfile::TempDir,
@@ -82,6 +85,7 @@ impl Server {
         let (end, shutdown) = watch::channel(false);
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = told.clone();
+        let claims = Arc::new(Mutex::new(Book::default()));
         let app = App::new(Parts {
             store: store.clone(),
             data: data.clone(),
@@ -89,11 +93,12 @@ impl Server {
             clock: clock::now,
             tell: Box::new(move |notice| tell.lock().unwrap().push(notice)),
             known: enrol::Known {
-                server_key: SigningKey::from_bytes(&[7; 32]).verifying_key(),
+                keys: Arc::new(Keyring::of_key(SigningKey::from_bytes(&[7; 32]))),
                 mqtt_port: 8883,
                 media_port: 5004,
-                mqtt_ca: None,
+                trusted: Arc::default(),
             },
+            claims: claims.clone(),
             measure: Box::new(|text| text.counter("of_others", "What others count.", &[("", 7)])),
             shutdown: shutdown.clone(),
         });
@@ -114,6 +119,7 @@ impl Server {
             data,
             address,
             told,
+            claims,
             end,
             serving: Some(serving),
             _folder: folder,
