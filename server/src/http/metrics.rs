@@ -42,6 +42,7 @@ pub(super) struct Counters {
     pub(super) wrong_passkeys: Count,
     /// Requests that another site made a browser send.
     pub(super) foreign: Count,
+    pub(super) refused_tokens: Count,
     /// Connections: none free, none free for their address, TLS not agreed on, heads that did not come, answers not taken.
     pub(super) places: Count,
     pub(super) places_of_address: Count,
@@ -161,6 +162,11 @@ async fn text(app: &App) -> Answer<Shown> {
         "foreign_requests_refused",
         "Requests refused because another site made a browser send them.",
         &[("", app.counters.foreign.get())],
+    );
+    text.counter(
+        "tokens_refused",
+        "Requests with an API token that is none, or none any more.",
+        &[("", app.counters.refused_tokens.get())],
     );
     let it = &app.counters;
     text.counter(

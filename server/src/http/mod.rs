@@ -8,9 +8,11 @@ mod areas;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod attempts;
 mod audio;
+mod bearer;
 mod broadcasts;
 mod bulletins;
 mod ceremonies;
+mod claims;
 mod console;
 mod error;
 mod events;
@@ -26,22 +28,27 @@ pub mod metrics;
 mod pace;
 pub mod password;
 mod receivers;
+mod record;
 mod sessions;
 mod shapes;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod tries;
 mod upload;
 mod users;
 mod view;
 
+use std::sync::LazyLock;
+
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
 use axum::http::{HeaderValue, header};
 use axum::{Router, middleware};
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -56,8 +63,15 @@ const BODY: usize = 64 << 10;
 /// The API's document, as committed in `server/openapi.json`.
 pub fn document() -> String {
     let (_, mut api) = api().split_for_parts();
+    bearer::mark(&mut api);
     error::everywhere(&mut api);
     api.to_pretty_json().expect("a document is JSON") + "\n"
+}
+
+/// The document for who asks: making it takes tens of milliseconds, which nobody may cost us again and again.
+fn made_once() -> Bytes {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| document().into());
+    DOCUMENT.clone()
 }
 
 /// Everything that is served.
@@ -82,7 +96,7 @@ fn by_pace(app: App, window: pace::Window) -> Router {
     let no_store = SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     api.route(
         "/api/openapi.json",
-        axum::routing::get(|| async { ([(header::CONTENT_TYPE, "application/json")], document()) }),
+        axum::routing::get(|| async { ([(header::CONTENT_TYPE, "application/json")], made_once()) }),
     )
     .route(
         "/api/{*rest}",
@@ -123,10 +137,18 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(users::link))
         .routes(routes!(links::look))
         .routes(routes!(links::choose))
+        .routes(routes!(tokens::list, tokens::make))
+        .routes(routes!(tokens::remove))
         .routes(routes!(areas::list, areas::add))
         .routes(routes!(receivers::list, receivers::enrol))
         .routes(routes!(receivers::change))
         .routes(routes!(receivers::reboot))
+        .routes(routes!(receivers::revoke))
+        .routes(routes!(receivers::enrol_again))
+        .routes(routes!(receivers::rotate))
+        .routes(routes!(claims::list))
+        .routes(routes!(claims::approve))
+        .routes(routes!(claims::refuse))
         .routes(routes!(bulletins::list))
         .merge(upload::routes())
         .routes(routes!(bulletins::approve))
@@ -134,6 +156,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(broadcasts::list, broadcasts::accept))
         .routes(routes!(broadcasts::stop))
         .routes(routes!(broadcasts::receipts))
+        .routes(routes!(record::list))
         .routes(routes!(events::events))
         .routes(routes!(health::healthz))
         .routes(routes!(metrics::metrics))
@@ -143,21 +166,24 @@ fn api() -> OpenApiRouter<App> {
 #[openapi(
     info(title = "Loa", description = "Hệ thống truyền thanh. An IP loudspeaker network for communes."),
     components(schemas(error::Error, shapes::Class)),
-    modifiers(&Cookie)
+    modifiers(&Schemes)
 )]
 struct Document;
 
-struct Cookie;
+struct Schemes;
 
-impl Modify for Cookie {
+impl Modify for Schemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
             gate::COOKIE,
             "Given by signing in. What changes something must also bring the session's X-Loa-Csrf.",
         )));
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("session", cookie);
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("loa_…");
+        let token = token.description(Some(
+            "An API token, made by who is signed in. Not together with a session's cookie; no X-Loa-Csrf is asked for.",
+        ));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("session", cookie);
+        components.add_security_scheme(bearer::SCHEME, SecurityScheme::Http(token.build()));
     }
 }

@@ -22,6 +22,10 @@ pub(super) struct Column {
 
 /// What receivers' secrets are sealed for.
 pub(super) const RECEIVER: &str = "receiver secret";
+/// What the server's halves of their next secrets are sealed for.
+pub(super) const ROTATION: &str = "receiver rotation";
+/// What their next secrets are sealed for.
+pub(super) const NEXT: &str = "receiver next secret";
 /// What shows that a vault is this database's.
 const CANARY: &str = "canary";
 
@@ -44,6 +48,18 @@ pub(super) const COLUMNS: &[Column] = &[
         id: "id",
         column: "sealed",
         purpose: super::factors::PURPOSE,
+    },
+    Column {
+        table: "receivers",
+        id: "id",
+        column: "rotation",
+        purpose: ROTATION,
+    },
+    Column {
+        table: "receivers",
+        id: "id",
+        column: "next_secret",
+        purpose: NEXT,
     },
 ];
 
@@ -76,7 +92,18 @@ pub(super) async fn settle(pool: &sqlx::AnyPool, kind: Kind, vault: &Vault) -> R
             known
         }
     };
-    let Some(row) = known else { return Ok(()) };
+    known.map_or(Ok(()), |row| fits(&row, vault))
+}
+
+/// Whether what was sealed in this database was sealed by `vault`; nothing sealed is nobody else's.
+pub(super) async fn check(tx: &mut Transaction, vault: &Vault) -> Result<(), Error> {
+    let row = sqlx::query("SELECT sealed FROM vault WHERE id = 'canary'")
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.map_or(Ok(()), |row| fits(&row, vault))
+}
+
+fn fits(row: &sqlx::any::AnyRow, vault: &Vault) -> Result<(), Error> {
     match vault.open_sealed(CANARY, CANARY, &row.text("sealed")?) {
         Ok(_) => Ok(()),
         Err(error @ VaultError::Keys(_)) => Err(error.into()),
@@ -96,7 +123,8 @@ async fn first(tx: &mut Transaction, vault: &Vault) -> Result<(), Error> {
         .await?
     {
         let (id, text) = (row.text("id")?, row.text("secret")?);
-        if !is_sealed(&text) {
+        // Empty: restored without keys, to be enrolled anew.
+        if !is_sealed(&text) && !text.is_empty() {
             let secret = plain(&text).ok_or(Error::Corrupt("secret"))?;
             sqlx::query("UPDATE receivers SET secret = $1 WHERE id = $2")
                 .bind(vault.seal(RECEIVER, &id, &secret.0)?)
@@ -122,8 +150,13 @@ fn plain(text: &str) -> Option<Secret> {
 
 /// A receiver's secret from its row.
 pub(super) fn secret(vault: &Vault, id: &str, sealed: &str) -> Result<Secret, Error> {
-    let opened = vault.open_sealed(RECEIVER, id, sealed)?;
-    Ok(Secret((*opened).try_into().map_err(|_| Error::Corrupt("secret"))?))
+    Ok(Secret(bytes(vault, RECEIVER, id, sealed)?))
+}
+
+/// 32 bytes that were sealed for `purpose`.
+pub(super) fn bytes(vault: &Vault, purpose: &str, id: &str, sealed: &str) -> Result<[u8; 32], Error> {
+    let opened = vault.open_sealed(purpose, id, sealed)?;
+    (*opened).try_into().map_err(|_| Error::Corrupt("secret"))
 }
 
 impl Store {

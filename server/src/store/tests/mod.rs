@@ -1,7 +1,8 @@
 //! One suite over a store, run on SQLite and on PostgreSQL: what holds on one must hold on the other.
 
-mod postgres;
+pub(crate) mod postgres;
 mod record;
+mod tokens;
 
 use std::path::Path;
 
@@ -35,6 +36,7 @@ async fn conform(mut fresh: impl FnMut(&str) -> String) {
     receivers_keep_their_secret_and_what_they_say(&fresh("receivers")).await;
     users_and_the_first_of_them(&fresh("users")).await;
     sessions_end(&fresh("sessions")).await;
+    tokens::tokens_are_made_used_and_taken_back(&fresh("tokens")).await;
     bulletins_wait_for_approval(&fresh("bulletins")).await;
     broadcasts_are_kept_with_their_target(&fresh("broadcasts")).await;
     facts_make_the_account(&fresh("facts")).await;
@@ -152,7 +154,7 @@ async fn receiver(store: &Store, name: &str, area: AreaId, secret: u8) -> Receiv
         volume: 80,
         secret: Secret([secret; 32]),
     };
-    store.add_receiver(&actor(), NOW, new).await.unwrap().id
+    store.add_receiver(&actor(), NOW, new, None).await.unwrap().id
 }
 
 async fn bulletin(world: &World, title: &str) -> BulletinId {
@@ -261,7 +263,10 @@ async fn text_is_composed_and_judged(url: &str) {
             volume: 80,
             secret: Secret([0; 32]),
         };
-        assert_eq!(invalid(store.add_receiver(&actor(), NOW, new).await), ("name", why));
+        assert_eq!(
+            invalid(store.add_receiver(&actor(), NOW, new, None).await),
+            ("name", why)
+        );
     }
     assert_eq!(invalid(bulletins::title("hai\ndòng")).0, "title");
     assert_eq!(bulletins::title(&"ế".repeat(200)).unwrap().chars().count(), 200);
@@ -294,7 +299,7 @@ async fn receivers_keep_their_secret_and_what_they_say(url: &str) {
         secret: Secret([3; 32]),
     };
     assert_eq!(
-        invalid(store.add_receiver(&actor(), NOW, again).await),
+        invalid(store.add_receiver(&actor(), NOW, again, None).await),
         ("name", Invalid::Taken)
     );
     let nowhere = NewReceiver {
@@ -304,7 +309,7 @@ async fn receivers_keep_their_secret_and_what_they_say(url: &str) {
         secret: Secret([3; 32]),
     };
     assert_eq!(
-        invalid(store.add_receiver(&actor(), NOW, nowhere).await),
+        invalid(store.add_receiver(&actor(), NOW, nowhere, None).await),
         ("area_id", Invalid::Unknown)
     );
 
@@ -854,7 +859,7 @@ async fn what_fails_leaves_no_trace(url: &str) {
         volume: 80,
         secret: Secret([3; 32]),
     };
-    store.add_receiver(&actor(), NOW, again).await.unwrap_err();
+    store.add_receiver(&actor(), NOW, again, None).await.unwrap_err();
     assert_eq!(store.lines(1000).await.unwrap(), lines);
     assert!(!store.look_elsewhere().await.unwrap());
     store.close().await;

@@ -359,7 +359,7 @@ pub(super) async fn the_vaults_key_is_rotated_beside_a_running_server(url: &str)
             volume: 80,
             secret: Secret([byte; 32]),
         };
-        server.add_receiver(&actor(), NOW, new).await.unwrap().id
+        server.add_receiver(&actor(), NOW, new, None).await.unwrap().id
     };
     let first = enrol("một", 1).await;
     let rotated = beside.rotate_vault(&actor(), NOW).await.unwrap();
@@ -367,7 +367,7 @@ pub(super) async fn the_vaults_key_is_rotated_beside_a_running_server(url: &str)
     let second = enrol("hai", 2).await;
     for store in [&server, &beside] {
         let mut rows = store.receivers().await.unwrap();
-        rows.sort_by_key(|row| row.id);
+        rows.sort_by_key(|row| row.secret.0);
         let rows: Vec<_> = rows.iter().map(|row| (row.id, row.secret.0)).collect();
         assert_eq!(rows, [(first, [1; 32]), (second, [2; 32])]);
     }

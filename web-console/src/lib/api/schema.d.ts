@@ -4,159 +4,6 @@
  */
 
 export interface paths {
-    "/api/v1/account": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** See one's own ways to sign in and sessions */
-        get: operations["account"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/account/factors/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Remove one of one's second factors */
-        delete: operations["removeFactor"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/account/passkeys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Set up a passkey */
-        post: operations["addPasskey"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/account/passkeys/options": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Ask for a new passkey */
-        post: operations["newPasskeyOptions"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/account/password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Change one's own password, and end one's other sessions */
-        post: operations["changePassword"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/account/recovery-codes": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Get other recovery codes */
-        post: operations["newRecoveryCodes"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/account/sessions/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** End one of one's own sessions */
-        delete: operations["endSession"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/account/totp": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Set up an authenticator */
-        post: operations["addTotp"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/account/totp/options": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Ask for a secret for an authenticator */
-        post: operations["totpOptions"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/areas": {
         parameters: {
             query?: never;
@@ -303,40 +150,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/link": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Choose a password by a link, and sign in */
-        post: operations["useLink"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/link/look": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** See whose a link is */
-        post: operations["lookAtLink"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/receivers": {
         parameters: {
             query?: never;
@@ -389,6 +202,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The record */
+        get: operations["listRecord"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -408,57 +238,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/session/passkey": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Show a passkey */
-        post: operations["showPasskey"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/session/passkey/options": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Ask for a passkey to be shown */
-        post: operations["passkeyOptions"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/session/totp": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Show a code: of an authenticator, or a recovery code */
-        post: operations["showCode"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/setup": {
         parameters: {
             query?: never;
@@ -470,58 +249,6 @@ export interface paths {
         put?: never;
         /** Make the first administrator, and sign in */
         post: operations["setUp"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List the people who are something where one manages people */
-        get: operations["listUsers"];
-        put?: never;
-        /** Invite somebody */
-        post: operations["inviteUser"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /** Change somebody's name or roles, or keep them from signing in */
-        patch: operations["changeUser"];
-        trace?: never;
-    };
-    "/api/v1/users/{id}/link": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Make a link by which somebody chooses another password */
-        post: operations["linkUser"];
         delete?: never;
         options?: never;
         head?: never;
@@ -566,16 +293,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description One's own ways to sign in, and where one is signed in. */
-        Account: {
-            factors: components["schemas"]["Factor"][];
-            /** Format: int64 */
-            recovery_codes_left: number;
-            /** @description Signing in takes a second factor, so that the last one cannot be removed. */
-            second_factor_required: boolean;
-            /** @description The latest first. */
-            sessions: components["schemas"]["Seen"][];
-        };
         /** @description An area. */
         Area: {
             /** @description Its official code. */
@@ -626,35 +343,11 @@ export interface components {
             state: "draft" | "approved";
             title: string;
         };
-        /** @description What is to change about a user; what is absent stays. */
-        Change: {
-            /** @description Disabling ends their sessions and tokens at once. */
-            disabled?: boolean;
-            display_name?: string;
-            /** @description In place of those that they have. */
-            grants?: components["schemas"]["Grant"][];
-        };
-        /** @description A password chosen by a link. */
-        Choice: {
-            password: string;
-            /** @description What stands after the `#`. */
-            token: string;
-        };
         /**
          * @description Mức ưu tiên: how urgent a bulletin is.
          * @enum {string}
          */
         Class: "normal" | "priority" | "emergency";
-        /** @description A code. */
-        Code: {
-            /** @description Six digits of the authenticator, or a recovery code. */
-            code: string;
-        };
-        /** @description Other recovery codes. */
-        Codes: {
-            /** @description Those from before count no more. Shown this once. */
-            recovery_codes: string[];
-        };
         /** @description How many receivers. */
         Counts: {
             /**
@@ -690,57 +383,12 @@ export interface components {
             /** @description The same for people; Vietnamese unless the request prefers English. */
             message: string;
         };
-        /** @description A second factor. */
-        Factor: {
-            /** Format: date-time */
-            created_at: string;
-            id: string;
-            /** @description `totp` or `passkey`. */
-            kind: string;
-            /** Format: date-time */
-            last_used_at?: string;
-            name: string;
-        };
         /** @description A role in an area and everywhere below it. */
         Grant: {
             /** @description Absent: everywhere. */
             area_id?: string;
             /** @description `officer`, `approver`, `administrator`, `technician` or `auditor`. */
             role: string;
-        };
-        /** @description Somebody to be invited. */
-        Invitation: {
-            display_name: string;
-            grants: components["schemas"]["Grant"][];
-            /** @description What they will sign in as: lower-case letters, digits, `.`, `-`, `_`. */
-            username: string;
-        };
-        /** @description Somebody who was invited. */
-        Invited: {
-            /** Format: date-time */
-            expires_at: string;
-            /** @description By which they choose their password, within 72 hours. Shown this once. */
-            link: string;
-            user: components["schemas"]["Person"];
-        };
-        /** @description A link by which somebody chooses another password. */
-        Link: {
-            /** Format: date-time */
-            expires_at: string;
-            /** @description Shown this once. */
-            link: string;
-        };
-        /** @description A link's token. */
-        Look: {
-            /** @description What stands after the `#`. */
-            token: string;
-        };
-        /** @description A link that can be used. */
-        Looked: {
-            display_name: string;
-            /** @description `invitation` or `reset`. */
-            kind: string;
-            username: string;
         };
         /** @description An area to be added. */
         NewArea: {
@@ -759,13 +407,6 @@ export interface components {
             start?: string;
             target: components["schemas"]["Target"];
         };
-        /** @description A passkey that was made. */
-        NewPasskey: {
-            /** @description What `navigator.credentials.create` gave, as its `toJSON()` says it. */
-            credential: Record<string, never>;
-            /** @description What to call it. */
-            name: string;
-        };
         /** @description A receiver to be enrolled. */
         NewReceiver: {
             area_id: string;
@@ -777,43 +418,6 @@ export interface components {
              * @description Per cent; 80 if absent.
              */
             volume?: number;
-        };
-        /** @description An authenticator that was given the secret. */
-        NewTotp: {
-            /** @description The code that it shows now. */
-            code: string;
-            /** @description What to call it. */
-            name: string;
-        };
-        /** @description What a browser is to be asked. */
-        Options: {
-            /** @description For `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`. */
-            options: Record<string, never>;
-        };
-        /** @description Another password for oneself. */
-        Password: {
-            /** @description The one until now. */
-            current: string;
-            /** @description The one from now on. */
-            password: string;
-        };
-        /** @description A user, as who manages people sees them. */
-        Person: {
-            /**
-             * Format: date-time
-             * @description Since when they may not sign in any more.
-             */
-            disabled_at?: string;
-            display_name: string;
-            /** @description What kinds of second factor they have: `totp`, `passkey`. */
-            factors: string[];
-            grants: components["schemas"]["Grant"][];
-            id: string;
-            /** @description They have not chosen a password yet. */
-            invited: boolean;
-            /** @description Whether the caller may change them: all that they are lies where the caller manages people. */
-            manageable: boolean;
-            username: string;
         };
         /** @description What became of a broadcast at one receiver. */
         Receipt: {
@@ -899,42 +503,37 @@ export interface components {
              */
             volume: number;
         };
-        /** @description What a link is to do. */
-        Reset: {
-            /** @description Whether it removes their second factors, too; `true` if absent. */
-            factors?: boolean;
-        };
-        /** @description A session of one's own. */
-        Seen: {
-            /** Format: date-time */
-            begun_at: string;
-            /** @description It is the one that asks. */
-            current: boolean;
-            id: string;
+        /** @description An entry of the record */
+        RecordEntry: {
+            /** @description What has become of it. */
+            after?: Record<string, never>;
+            /** @description The area that it concerns; absent: all of them, or nobody's. */
+            area_id?: string;
             /**
              * Format: date-time
-             * @description Within minutes.
+             * @description When.
              */
-            last_used_at: string;
-            /** @description The network address that it began from. */
+            at: string;
+            /** @description What there was of what changed. */
+            before?: Record<string, never>;
+            /** @description What more there is to say. */
+            detail?: string;
+            /** @description Its number: rises by one, without gaps. */
+            id: string;
+            /** @description Network address, `command line` or `server`. */
             origin: string;
+            /** @description The identifier of what it was done to; empty if nothing has one. */
+            subject: string;
+            /** @description What, as `thing.verb`. */
+            what: string;
+            /** @description User name; `-` for the server itself and for who has no name yet. */
+            who: string;
         };
         /** @description A session. */
         Session: {
             /** @description To be sent as `X-Loa-Csrf` with every request that changes something. */
             csrf: string;
-            /** @description What kinds of second factor the user has: `totp`, `passkey`. */
-            factors: string[];
-            /** @enum {string} */
-            second_factor: "off" | "needed" | "passed";
             user: components["schemas"]["User"];
-        };
-        /** @description A second factor was set up. */
-        SetUp: {
-            /** @description With the first one: each stands in for a second factor once. Shown this once. */
-            recovery_codes?: string[];
-            /** @description Where it finished signing in, or counts as shown: the session that takes the place of the one until now. */
-            session?: components["schemas"]["Session"];
         };
         /** @description The first administrator. */
         Setup: {
@@ -943,11 +542,6 @@ export interface components {
             /** @description From the link that the server printed. */
             token: string;
             username: string;
-        };
-        /** @description A passkey's answer. */
-        Shown: {
-            /** @description What `navigator.credentials.get` gave, as its `toJSON()` says it. */
-            credential: Record<string, never>;
         };
         SignIn: {
             password: string;
@@ -967,13 +561,6 @@ export interface components {
             /** @description Areas, with everything below them. */
             areas: string[];
             receivers: string[];
-        };
-        /** @description A secret for an authenticator. */
-        TotpOptions: {
-            /** @description Base 32, to be typed. */
-            secret: string;
-            /** @description `otpauth://…`, to be shown as a QR code. */
-            uri: string;
         };
         /** @description The form of an upload; the file comes last. */
         Upload: {
@@ -1000,664 +587,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    account: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description One's own account */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Account"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    removeFactor: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It counts no more */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `last_factor`: the settings want everybody to have one */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    addPasskey: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewPasskey"];
-            };
-        };
-        responses: {
-            /** @description It counts from now on */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SetUp"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_slow`: the request came in too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `ask_first`: nothing was asked, or too long ago */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_large`: the request is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `invalid`: see `fields` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    newPasskeyOptions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description For the browser */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Options"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `no_passkeys`: not under this address */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    changePassword: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Password"];
-            };
-        };
-        responses: {
-            /** @description Changed; one's other sessions have ended */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_slow`: the request came in too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_large`: the request is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `invalid`: see `fields` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: `Retry-After` says how many seconds */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    newRecoveryCodes: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description In place of those that were left */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Codes"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `not_found`: without a second factor there are none */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    endSession: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It has ended */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    addTotp: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewTotp"];
-            };
-        };
-        responses: {
-            /** @description It counts from now on */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SetUp"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_slow`: the request came in too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `ask_first`: no secret was asked for, or too long ago */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_large`: the request is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `invalid`: see `fields`; another code can be tried */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    totpOptions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description For the authenticator; it counts once a code was shown */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TotpOptions"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
     listAreas: {
         parameters: {
             query?: never;
@@ -1676,7 +605,7 @@ export interface operations {
                     "application/json": components["schemas"]["Area"][];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1736,7 +665,7 @@ export interface operations {
                     "application/json": components["schemas"]["Area"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1824,7 +753,7 @@ export interface operations {
                     "application/json": components["schemas"]["Broadcast"][];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1893,7 +822,7 @@ export interface operations {
                     "application/json": components["schemas"]["Broadcast"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1996,7 +925,7 @@ export interface operations {
                     "application/json": components["schemas"]["Receipt"][];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2063,7 +992,7 @@ export interface operations {
                     "application/json": components["schemas"]["Broadcast"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2142,7 +1071,7 @@ export interface operations {
                     "application/json": components["schemas"]["Bulletin"][];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2220,7 +1149,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2314,7 +1243,7 @@ export interface operations {
                     "application/json": components["schemas"]["Bulletin"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2390,7 +1319,7 @@ export interface operations {
                     "audio/ogg": unknown;
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2462,7 +1391,7 @@ export interface operations {
                     "text/event-stream": components["schemas"]["Snapshot"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2500,153 +1429,6 @@ export interface operations {
             };
         };
     };
-    useLink: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Choice"];
-            };
-        };
-        responses: {
-            /** @description Signed in, or a second factor is to follow; the session's cookie is set */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"];
-                };
-            };
-            /** @description `too_slow`: the request came in too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `link_closed`: it was used, has expired or was replaced */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_large`: the request is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `invalid`: see `fields`; the link can be used again */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `bad_request`, `busy`, `internal` */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    lookAtLink: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Look"];
-            };
-        };
-        responses: {
-            /** @description It can be used */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Looked"];
-                };
-            };
-            /** @description `too_slow`: the request came in too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `link_closed`: it was used, has expired or was replaced */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_large`: the request is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `bad_request`, `internal` */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
     listReceivers: {
         parameters: {
             query?: never;
@@ -2665,7 +1447,7 @@ export interface operations {
                     "application/json": components["schemas"]["Receiver"][];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2725,7 +1507,7 @@ export interface operations {
                     "application/json": components["schemas"]["Enrolled"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2823,7 +1605,7 @@ export interface operations {
                     "application/json": components["schemas"]["Receiver"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2917,7 +1699,7 @@ export interface operations {
                     "application/json": components["schemas"]["Receiver"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2973,6 +1755,71 @@ export interface operations {
             };
         };
     };
+    listRecord: {
+        parameters: {
+            query?: {
+                /** @description Only what is older than the entry with this number: the last of the page before. */
+                before?: string;
+                /** @description How many at most, 1 to 1000; 200 if absent. */
+                limit?: number;
+                /** @description Only what this user name did. */
+                who?: string;
+                /** @description Only what begins so: `broadcast`, `receiver.volume` … */
+                what?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The newest first: what concerns the areas whose record one may read; what concerns none of them alone for who may read all. Fewer than asked for does not mean that there are no older ones */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordEntry"][];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     whoAmI: {
         parameters: {
             query?: never;
@@ -2991,7 +1838,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3042,7 +1889,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Signed in, or a second factor is to follow; the session's cookie is set */
+            /** @description Signed in; the session's cookie is set */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3078,7 +1925,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `wait`: too many failed; `Retry-After` says how many seconds */
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3123,7 +1970,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3142,263 +1989,6 @@ export interface operations {
                 };
             };
             /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    showPasskey: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Shown"];
-            };
-        };
-        responses: {
-            /** @description Right: another session, with its cookie, takes the place of this one */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_slow`: the request came in too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `ask_first`: nothing was asked, or too long ago */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_large`: the request is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `invalid`: not one's passkey; the fifth wrong one ends a session that waits for it */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: `Retry-After` says how many seconds */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    passkeyOptions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description For the browser */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Options"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `no_factor`: there is none; `no_passkeys`: not under this address */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    showCode: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Code"];
-            };
-        };
-        responses: {
-            /** @description Right: another session, with its cookie, takes the place of this one */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_slow`: the request came in too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `no_factor`: there is none to be shown */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_large`: the request is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `invalid`: the code is wrong; the fifth wrong one ends a session that waits for it */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: `Retry-After` says how many seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3486,354 +2076,6 @@ export interface operations {
                 };
             };
             /** @description `bad_request`, `busy`, `internal` */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    listUsers: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description By user name */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Person"][];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    inviteUser: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Invitation"];
-            };
-        };
-        responses: {
-            /** @description Invited: give them the link */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Invited"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_slow`: the request came in too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_large`: the request is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `invalid`: see `fields` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    changeUser: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Change"];
-            };
-        };
-        responses: {
-            /** @description Changed */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Person"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_slow`: the request came in too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `last_administrator`; `changed`: by somebody else meanwhile */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_large`: the request is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `invalid`: see `fields` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    linkUser: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["Reset"] | null;
-            };
-        };
-        responses: {
-            /** @description Give them the link; one made before is void */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Link"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_slow`: the request came in too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `disabled`: may not sign in; `changed`: by somebody else meanwhile */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_large`: the request is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
             default: {
                 headers: {
                     [name: string]: unknown;
