@@ -54,6 +54,11 @@ class Locale {
     return `${time}, ${at.getDate()}/${at.getMonth() + 1}${year}`;
   }
 
+  /** A moment in full, to the second: as a record says it. */
+  dateTime(at: Date): string {
+    return `${this.time(at, true)}, ${at.getDate()}/${at.getMonth() + 1}/${at.getFullYear()}`;
+  }
+
   /** A number with at most `digits` decimals. */
   number(value: number, digits: number): string {
     return value.toLocaleString(this.language === 'vi' ? 'vi-VN' : 'en-GB', { maximumFractionDigits: digits });
