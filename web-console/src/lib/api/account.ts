@@ -2,9 +2,9 @@
 import { ask, keep, type Session } from './client';
 
 export type Factor = { id: string; kind: string; name: string; created_at: string; last_used_at?: string };
-export type OwnSession = { id: string; begun_at: string; last_used_at?: string; origin?: string; current: boolean };
-export type Account = { factors: Factor[]; recovery_codes_left: number; sessions?: OwnSession[] };
-export type Token = { id: string; name: string; rights: string[]; area_id?: string; created_at?: string; expires_at?: string; last_used_at?: string };
+export type OwnSession = { id: string; begun_at: string; last_used_at: string; origin: string; current: boolean };
+export type Account = { factors: Factor[]; recovery_codes_left: number; second_factor_required: boolean; sessions: OwnSession[] };
+export type Token = { id: string; name: string; rights: string[]; area_id?: string; created_at: string; expires_at: string; last_used_at?: string };
 export type NewToken = { name: string; rights: string[]; area_id?: string; expires_at: string };
 export type Link = { username: string; display_name: string; kind: string };
 
@@ -13,6 +13,7 @@ export const changePassword = (current: string, password: string) => ask<void>('
 export const totpOptions = () => ask<{ secret: string; uri: string }>('post', '/api/v1/account/totp/options');
 export const addTotp = (name: string, code: string) => ask<{ recovery_codes?: string[] }>('post', '/api/v1/account/totp', { name, code });
 export const removeFactor = (id: string) => ask<void>('delete', `/api/v1/account/factors/${encodeURIComponent(id)}`);
+export const endSession = (id: string) => ask<void>('delete', `/api/v1/account/sessions/${encodeURIComponent(id)}`);
 
 export const tokens = () => ask<Token[]>('get', '/api/v1/tokens');
 export const makeToken = (token: NewToken) => ask<Token & { token: string }>('post', '/api/v1/tokens', token);

@@ -2,7 +2,19 @@
 import type { Grant } from '../people/rights';
 import { ask } from './client';
 
-export type Person = { id: string; username: string; display_name: string; grants: Grant[]; disabled: boolean; factors?: string[]; invited?: boolean };
+export type Person = {
+  id: string;
+  username: string;
+  display_name: string;
+  grants: Grant[];
+  /** Since when they may not sign in any more. */
+  disabled_at?: string;
+  /** They have not chosen a password yet. */
+  invited: boolean;
+  factors: string[];
+  /** All that they are lies where the caller manages people. */
+  manageable: boolean;
+};
 export type Change = { display_name?: string; disabled?: boolean; grants?: Grant[] };
 
 const at = (id: string) => `/api/v1/users/${encodeURIComponent(id)}`;

@@ -1,6 +1,6 @@
 // What whoever is signed in may do here and now: their grants against the areas that the server tells.
 import { live } from '../api/events.svelte';
-import { may, mayManage, maySomewhere, type Grant, type Right } from './rights';
+import { may, maySomewhere, type Grant, type Right } from './rights';
 
 /** The areas from the root down to `area` itself; empty for none, and for one that is not seen. */
 export function pathOf(area: string | undefined): readonly string[] {
@@ -22,10 +22,6 @@ export const me = {
   },
   somewhere(right: Right): boolean {
     return maySomewhere(this.grants, right);
-  },
-  /** Whether they may change somebody who was given `grants`. */
-  manages(grants: readonly Grant[]): boolean {
-    return mayManage(this.grants, grants, pathOf);
   },
   /** Whether they may do it to everything that a broadcast's target names. */
   mayTarget(right: Right, target: { areas: string[]; receivers: string[] }): boolean {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { RIGHTS, ROLES, allRights, may, mayEverywhere, mayManage, maySomewhere, rightsOf, type Grant } from './rights';
+import { RIGHTS, ROLES, allRights, may, mayEverywhere, maySomewhere, rightsOf, type Grant } from './rights';
 
 /** The Rust source of the server's own table. */
 const server = readFileSync(new URL('../../../../server/src/authority/mod.rs', import.meta.url), 'utf8');
@@ -46,17 +46,5 @@ describe('a grant', () => {
   });
   it('of a role that is not known gives nothing', () => {
     expect(maySomewhere([{ role: 'king' }], 'see')).toBe(false);
-  });
-});
-
-describe('people are changed', () => {
-  it('by who may manage all of what they were given', () => {
-    expect(mayManage(manager, [{ role: 'officer', area_id: village }], path)).toBe(true);
-    expect(mayManage(manager, [{ role: 'officer', area_id: village }, { role: 'auditor', area_id: other }], path)).toBe(false);
-    expect(mayManage(manager, root, path)).toBe(false);
-    expect(mayManage(root, root, path)).toBe(true);
-  });
-  it('not by who manages nobody, even when they were given nothing', () => {
-    expect(mayManage(officer, [], path)).toBe(false);
   });
 });

@@ -33,11 +33,3 @@ export const maySomewhere = (grants: readonly Grant[], right: Right): boolean =>
 
 /** The rights that hold anywhere at all: what a program that acts for these grants can be given. */
 export const allRights = (grants: readonly Grant[]): Right[] => RIGHTS.filter((right) => maySomewhere(grants, right));
-
-/**
- * Whether who has `mine` may change somebody who has `theirs`: only where people are theirs to manage wholly.
- * `path` gives the areas from the root down to an area's own; empty for one that is not seen.
- */
-export function mayManage(mine: readonly Grant[], theirs: readonly Grant[], path: (area: string) => readonly string[]): boolean {
-  return maySomewhere(mine, 'people') && theirs.every(({ area_id }) => may(mine, 'people', area_id === undefined ? [] : path(area_id)));
-}

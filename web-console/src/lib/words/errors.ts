@@ -48,6 +48,10 @@ const sentences: Record<string, Record<Language, string>> = {
     vi: 'Đường dẫn này đã dùng rồi hoặc đã hết hạn.',
     en: 'This link has been used, or has expired.'
   },
+  link_closed: {
+    vi: 'Đường dẫn này đã dùng rồi, đã hết hạn hoặc đã được thay bằng đường dẫn mới.',
+    en: 'This link has been used, has expired, or was replaced by a newer one.'
+  },
   not_approved: {
     vi: 'Bản tin chưa được duyệt.',
     en: 'The bulletin is not approved.'
