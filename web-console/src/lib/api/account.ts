@@ -12,7 +12,8 @@ export const account = () => ask<Account>('get', '/api/v1/account');
 export const changePassword = (current: string, password: string) => ask<void>('post', '/api/v1/account/password', { current, password });
 export const totpOptions = () => ask<{ secret: string; uri: string }>('post', '/api/v1/account/totp/options');
 export const addTotp = (name: string, code: string) => ask<{ recovery_codes?: string[] }>('post', '/api/v1/account/totp', { name, code });
-export const removeFactor = (id: string) => ask<void>('delete', `/api/v1/account/factors/${encodeURIComponent(id)}`);
+export const removeFactor = (id: string) => ask<void>('delete', `/api/v1/account/factors/${encodeURIComponent(id)}`);/** Other recovery codes in place of those that are left. */
+export const newCodes = () => ask<{ recovery_codes: string[] }>('post', '/api/v1/account/recovery-codes');
 export const endSession = (id: string) => ask<void>('delete', `/api/v1/account/sessions/${encodeURIComponent(id)}`);
 
 export const tokens = () => ask<Token[]>('get', '/api/v1/tokens');

@@ -3,9 +3,9 @@ import { ask, Failure, keep, type Session } from './client';
 
 type Options<T> = { options: T | { publicKey: T } };
 
-/** True where this browser, at this address, can use passkeys at all. */
+/** True where this browser, at this address, can use passkeys at all: they belong to a name, a bare address has none. */
 export const passkeysWork = (): boolean =>
-  isSecureContext && 'credentials' in navigator && typeof globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON === 'function';
+  isSecureContext && !/^[\d.]+$|^\[/.test(location.hostname) && 'credentials' in navigator && typeof globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON === 'function';
 
 const inner = <T extends object>(options: T | { publicKey: T }): T => ('publicKey' in options ? options.publicKey : options);
 

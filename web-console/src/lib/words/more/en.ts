@@ -39,6 +39,8 @@ export const en: More = {
   addedOn: (time) => `added ${time}`,
   removeFactorSure: (name) => `Remove “${name}”? From then on it no longer signs you in.`,
   codesLeft: (n) => `${n} recovery ${n === 1 ? 'code' : 'codes'} left.`,
+  newCodes: 'Make new recovery codes',
+  newCodesSure: 'Make new recovery codes? Those printed before no longer work.',
   recoveryTitle: 'Your recovery codes',
   recoveryOnce: 'Shown this once. Print them and keep them in a safe place: without your phone these sign you in.',
   addTotp: 'Add an authenticator app',

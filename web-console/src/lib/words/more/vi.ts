@@ -40,6 +40,8 @@ export const vi = {
   addedOn: (time: string) => `thêm ${time}`,
   removeFactorSure: (name: string) => `Bỏ “${name}”? Từ đó không dùng nó để đăng nhập được nữa.`,
   codesLeft: (n: number) => `Còn ${n} mã khôi phục chưa dùng.`,
+  newCodes: 'Tạo mã khôi phục mới',
+  newCodesSure: 'Tạo mã khôi phục mới? Các mã đã in trước đây không dùng được nữa.',
   recoveryTitle: 'Mã khôi phục của bạn',
   recoveryOnce: 'Chỉ hiện lần này. In ra và cất ở nơi an toàn: mất điện thoại thì đăng nhập bằng các mã này.',
   addTotp: 'Thêm ứng dụng xác thực',
