@@ -2,10 +2,12 @@
 //!
 //! Here: the server ([`Server`]) and simulated receivers ([`Simulation`]) as processes of the `loa` binary, the firmware image in
 //! QEMU ([`Board`]), an announcement made by speech synthesis ([`speech`]), what a recording holds ([`Recording`]), and
-//! the API as a client sees it ([`Api`]). Everything that is started is stopped when its value is dropped. Not here: assertions.
+//! the API as a client sees it
+//! ([`Api`]), and the network in other hands ([`Middle`]). Everything that is started is stopped when its value is dropped. Not here: assertions.
 
 mod api;
 mod board;
+mod middle;
 mod process;
 mod recording;
 mod server;
@@ -15,6 +17,7 @@ mod village;
 
 pub use api::{Api, Enrolled, Events, Reply};
 pub use board::{Board, image as board_image};
+pub use middle::{Middle, Tamper};
 pub use process::{Process, loa_binary, repository, scratch_port};
 pub use recording::Recording;
 pub use server::{Server, Settings};

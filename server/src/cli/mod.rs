@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::sync::watch;
 
 use crate::config::{Config, ConfigArgs, load, unknown_variables};
-use crate::data::DataFolder;
+use crate::data::{DataFolder, Vault};
 use crate::serve;
 use crate::store::{Actor, Store};
 
@@ -146,7 +146,7 @@ impl Place {
         let wrong = || format!("the data folder {}", config.data.display());
         let data = DataFolder::open(&config.data).with_context(wrong)?;
         let url = config.database_url.clone().map_or_else(|| data.database_url(), Ok)?;
-        let store = Store::open(&url, &data.programmes()).await?;
+        let store = Store::open(&url, &data.programmes(), Vault::open(&data)?).await?;
         Ok((config, data, store))
     }
 }

@@ -24,7 +24,7 @@ pub fn signing_key(data: &DataFolder) -> io::Result<SigningKey> {
 }
 
 /// The 32 bytes in the file `path`, random ones if it is not there yet. Appears whole or not at all.
-fn kept(path: &Path) -> io::Result<[u8; 32]> {
+pub(super) fn kept(path: &Path) -> io::Result<[u8; 32]> {
     if !path.exists() {
         let key: [u8; 32] = random();
         let half = path.with_extension(format!("new{}", std::process::id()));
@@ -43,6 +43,11 @@ fn kept(path: &Path) -> io::Result<[u8; 32]> {
         }
         File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
     }
+    read(path)
+}
+
+/// The 32 bytes in the file `path`.
+pub(super) fn read(path: &Path) -> io::Result<[u8; 32]> {
     let mut bytes = Vec::new();
     File::open(path)?.read_to_end(&mut bytes)?;
     let wrong = |bytes: Vec<u8>| {

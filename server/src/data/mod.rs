@@ -6,11 +6,12 @@
 //! | `originals/` | uploads as they came, one a bulletin |
 //! | `programmes/` | their sound, ready to be sent (Ogg Opus) |
 //! | `uploads/` | uploads that are still coming; emptied at the start |
-//! | `keys/` | the server's keys |
+//! | `keys/` | the server's keys: `signing.key`, the vault's (`vault-<number>.key`), certificates |
 //! | `bindings` | where receivers were last seen on the network |
 //! | `lock` | held by the server that runs on the folder |
 
 mod keys;
+mod vault;
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -18,6 +19,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 pub use keys::{random, signing_key};
+pub use vault::{Opened, Vault, VaultError, is_sealed};
 
 /// A data folder that is there.
 #[derive(Debug, Clone)]

@@ -48,9 +48,9 @@ pub struct BroadcastRow {
 #[derive(Debug, Clone)]
 pub enum Fact {
     /// A broadcast's state has changed.
-    Broadcast(BroadcastId, State),
+    Broadcast(BroadcastId, State, UnixMicros),
     /// A broadcast is addressed to these receivers, as of now.
-    Targeted(BroadcastId, Vec<ReceiverId>),
+    Targeted(BroadcastId, Vec<ReceiverId>, UnixMicros),
     /// A receiver came, or went.
     Presence(ReceiverId, bool, UnixMicros),
     /// What a receiver says of itself.

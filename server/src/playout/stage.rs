@@ -225,7 +225,7 @@ impl<A: Archive> Stage<A> {
                 if state != State::OnAir {
                     self.shows.remove(&id);
                 }
-                self.keep(Fact::Broadcast(id, state));
+                self.keep(Fact::Broadcast(id, state, (self.clock)()));
             }
         }
     }
@@ -372,7 +372,8 @@ impl<A: Archive> Stage<A> {
             receivers,
             begun: show.row.begun,
         };
-        self.keep(Fact::Targeted(id, broadcast.receivers.keys().copied().collect()));
+        let receivers = broadcast.receivers.keys().copied().collect();
+        self.keep(Fact::Targeted(id, receivers, (self.clock)()));
         self.tell(Input::Broadcast(broadcast));
     }
 

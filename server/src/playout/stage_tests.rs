@@ -194,7 +194,7 @@ impl OnAir {
                 .unwrap()
                 .unwrap()
             {
-                Fact::Broadcast(of, now) if of == id && now == state => return before,
+                Fact::Broadcast(of, now, _) if of == id && now == state => return before,
                 fact => before.push(fact),
             }
         }
@@ -329,7 +329,7 @@ async fn from_acceptance_to_receipt_by_udp_and_over_mqtt() {
     // The last packet comes before it sounds.
     assert!(clock::now() < told.end());
     let before = on_air.until(row.id, State::OnAir).await;
-    let targeted = |fact: &Fact| matches!(fact, Fact::Targeted(id, who) if *id == row.id && who[..] == [ME]);
+    let targeted = |fact: &Fact| matches!(fact, Fact::Targeted(id, who, _) if *id == row.id && who[..] == [ME]);
     assert!(before.iter().any(targeted), "{before:?}");
     assert!(
         before.iter().any(|fact| matches!(fact, Fact::Presence(ME, true, _))),

@@ -114,13 +114,14 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         .ok_or_else(|| ServeError::Taken(folder.clone()))?;
     data.sweep_uploads().map_err(wrong)?;
     let key = data::signing_key(&data).map_err(wrong)?;
+    let vault = data::Vault::open(&data).map_err(store::Error::from)?;
 
     let url = config
         .database_url
         .clone()
         .map_or_else(|| data.database_url(), Ok)
         .map_err(wrong)?;
-    let store = Arc::new(Store::open(&url, &data.programmes()).await?);
+    let store = Arc::new(Store::open(&url, &data.programmes(), vault).await?);
     store.forget_presence().await?;
     sweep_files(&data, &store).await?;
 

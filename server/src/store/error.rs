@@ -29,6 +29,12 @@ pub enum Error {
     /// What is in the database was not written by this program.
     #[error("the database holds a {0} that cannot be read")]
     Corrupt(&'static str),
+    /// What is sealed in it does not open, or nothing can be sealed.
+    #[error("{0}")]
+    Vault(#[from] crate::data::VaultError),
+    /// Its secrets are sealed under keys that are not in this data folder.
+    #[error("this database belongs to another data folder: its secrets are sealed under keys that are not here ({0})")]
+    Foreign(crate::data::VaultError),
 }
 
 /// What is wrong with a value.

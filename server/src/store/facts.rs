@@ -2,11 +2,12 @@
 //! in one transaction (thousands of receivers report at once, and every commit waits for the disk), and
 //! `playout::Archive` over it. Not here: what people do.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use loa_protocol::key::Secret;
 use loa_protocol::report::{self, Outcome};
-use loa_protocol::{BroadcastId, ReceiverId, UnixMicros};
+use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
+use serde_json::json;
 use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -17,7 +18,7 @@ use super::error::Refusal;
 use super::pool::{self, Kind, Transaction};
 use super::receivers::path_name;
 use super::row::{Columns as _, integer, micros};
-use super::{Change, Error, Store};
+use super::{Actor, Change, Entry, Error, More, Store, record, sealed};
 use crate::playout::conductor::State;
 use crate::playout::{Archive, BroadcastRow, Fact, ReceiverRow};
 
@@ -80,7 +81,7 @@ async fn keep(pool: AnyPool, kind: Kind, changes: Changes, mut facts: mpsc::Rece
 
 async fn write_all(pool: &AnyPool, kind: Kind, changes: &Changes, facts: &[Waiting]) -> Result<(), Error> {
     let mut tx = pool::begin(pool, kind).await?;
-    let mut told = std::collections::BTreeSet::new();
+    let mut told = BTreeSet::new();
     for (fact, _) in facts {
         write(&mut tx, fact, &mut |change| _ = told.insert(change)).await?;
     }
@@ -91,13 +92,13 @@ async fn write_all(pool: &AnyPool, kind: Kind, changes: &Changes, facts: &[Waiti
 
 async fn write(tx: &mut Transaction, fact: &Fact, tell: &mut (dyn FnMut(Change) + Send)) -> Result<(), Error> {
     match fact {
-        Fact::Broadcast(id, state) => {
+        Fact::Broadcast(id, state, at) => {
             tell(Change::Broadcast(*id));
-            state_changed(tx, *id, state).await
+            state_changed(tx, *id, state, *at).await
         }
-        Fact::Targeted(id, receivers) => {
+        Fact::Targeted(id, receivers, at) => {
             tell(Change::Broadcast(*id));
-            targeted(tx, *id, receivers).await
+            targeted(tx, *id, receivers, *at).await
         }
         Fact::Presence(id, online, at) => {
             tell(Change::Receiver(*id));
@@ -145,24 +146,75 @@ async fn playing(tx: &mut Transaction, id: ReceiverId) -> Result<Option<Broadcas
     }
 }
 
-async fn state_changed(tx: &mut Transaction, id: BroadcastId, state: &State) -> Result<(), Error> {
-    let (name, reason) = match state {
-        State::OnAir => (BroadcastState::OnAir, None),
-        State::Done => (BroadcastState::Done, None),
-        State::Stopped => (BroadcastState::Stopped, None),
-        State::Failed(reason) => (BroadcastState::Failed, Some(reason.clone())),
+async fn state_changed(tx: &mut Transaction, id: BroadcastId, state: &State, at: UnixMicros) -> Result<(), Error> {
+    let (name, what, reason) = match state {
+        State::OnAir => (BroadcastState::OnAir, "broadcast.on_air", None),
+        State::Done => (BroadcastState::Done, "broadcast.done", None),
+        State::Stopped => (BroadcastState::Stopped, "broadcast.stopped", None),
+        State::Failed(reason) => (BroadcastState::Failed, "broadcast.failed", Some(reason.clone())),
     };
+    let before = sqlx::query("SELECT state FROM broadcasts WHERE id = $1").bind(id.to_string());
+    let Some(before) = before.fetch_optional(&mut **tx).await? else {
+        return Ok(());
+    };
+    let before = before.id("state", BroadcastState::named)?;
     // What is over stays as it ended: a stop that was accepted is not undone by news from before it.
-    sqlx::query("UPDATE broadcasts SET state = $1, reason = $2 WHERE id = $3 AND state IN ('scheduled', 'on_air')")
+    if !before.is_open() {
+        return Ok(());
+    }
+    sqlx::query("UPDATE broadcasts SET state = $1, reason = $2 WHERE id = $3")
         .bind(name.name())
-        .bind(reason)
+        .bind(reason.clone())
         .bind(id.to_string())
         .execute(&mut **tx)
         .await?;
-    Ok(())
+    // On the air already: back on it, after the server was gone.
+    let what = if before == name { "broadcast.resumed" } else { what };
+    let entry = Entry {
+        at,
+        actor: &Actor::server(),
+        what,
+        subject: id.to_string(),
+        detail: reason.unwrap_or_default(),
+    };
+    let more = More {
+        area: area_of(tx, id).await?,
+        before: Some(json!({ "state": before.name() })),
+        after: Some(json!({ "state": name.name() })),
+    };
+    record::add(tx, &entry, &more).await
 }
 
-async fn targeted(tx: &mut Transaction, id: BroadcastId, receivers: &[ReceiverId]) -> Result<(), Error> {
+/// The area that a broadcast concerns: the one that it is addressed to, if it is one alone.
+async fn area_of(tx: &mut Transaction, id: BroadcastId) -> Result<Option<AreaId>, Error> {
+    let rows = sqlx::query(
+        "SELECT target_id AS area FROM targets WHERE broadcast_id = $1 AND kind = 'area' UNION \
+         SELECT e.area_id AS area FROM targets t JOIN receivers e ON e.id = t.target_id \
+         WHERE t.broadcast_id = $1 AND t.kind = 'receiver'",
+    );
+    let rows = rows.bind(id.to_string()).fetch_all(&mut **tx).await?;
+    match &rows[..] {
+        [row] => row.id("area", AreaId::parse).map(Some),
+        _ => Ok(None),
+    }
+}
+
+async fn targeted(
+    tx: &mut Transaction,
+    id: BroadcastId,
+    receivers: &[ReceiverId],
+    at: UnixMicros,
+) -> Result<(), Error> {
+    let before = sqlx::query("SELECT receiver_id FROM receipts WHERE broadcast_id = $1 AND targeted = 1")
+        .bind(id.to_string())
+        .fetch_all(&mut **tx)
+        .await?;
+    let before = before.iter().map(|row| row.id("receiver_id", ReceiverId::parse));
+    let before = before.collect::<Result<BTreeSet<_>, _>>()?;
+    let after: BTreeSet<_> = receivers.iter().copied().collect();
+    if before == after {
+        return Ok(());
+    }
     sqlx::query("UPDATE receipts SET targeted = 0 WHERE broadcast_id = $1")
         .bind(id.to_string())
         .execute(&mut **tx)
@@ -175,7 +227,24 @@ async fn targeted(tx: &mut Transaction, id: BroadcastId, receivers: &[ReceiverId
         .bind(id.to_string())
         .execute(&mut **tx)
         .await?;
-    Ok(())
+    let entry = Entry {
+        at,
+        actor: &Actor::server(),
+        what: "broadcast.targeted",
+        subject: id.to_string(),
+        detail: format!("{} receivers", after.len()),
+    };
+    let list = |these: std::collections::btree_set::Difference<'_, ReceiverId>| {
+        let these: Vec<_> = these.map(ReceiverId::to_string).collect();
+        (!these.is_empty()).then(|| json!({ "receivers": these }))
+    };
+    // Only who went and who came: a target may be thousands.
+    let more = More {
+        area: area_of(tx, id).await?,
+        before: list(before.difference(&after)),
+        after: list(after.difference(&before)),
+    };
+    record::add(tx, &entry, &more).await
 }
 
 async fn telemetry_came(
@@ -272,17 +341,34 @@ impl Archive for Store {
         let rows = sqlx::query("SELECT id, secret, area_id, volume FROM receivers")
             .fetch_all(&self.pool)
             .await?;
-        rows.iter()
-            .map(|row| {
-                let area = row.id("area_id", loa_protocol::AreaId::parse)?;
-                Ok(ReceiverRow {
-                    id: row.id("id", ReceiverId::parse)?,
-                    secret: row.id("secret", secret)?,
-                    areas: paths.get(&area).cloned().ok_or(Error::Corrupt("area_id"))?,
-                    volume: u8::try_from(row.number("volume")?).map_err(|_| Error::Corrupt("volume"))?,
-                })
+        let secret = |row: &_| {
+            let row: &sqlx::any::AnyRow = row;
+            let id = row.text("id")?;
+            match sealed::secret(&self.vault, &id, &row.text("secret")?) {
+                Err(Error::Vault(error)) => {
+                    // It alone is mute then, not all of them.
+                    tracing::error!(%error, receiver = id, "the secret of a receiver does not open");
+                    Ok(None)
+                }
+                other => other.map(Some),
+            }
+        };
+        let rows = rows.iter().map(|row| Ok((row, secret(row)?)));
+        rows.filter_map(|it: Result<_, Error>| match it {
+            Ok((row, secret)) => secret.map(|secret| Ok((row, secret))),
+            Err(error) => Some(Err(error)),
+        })
+        .map(|it| {
+            let (row, secret) = it?;
+            let area = row.id("area_id", loa_protocol::AreaId::parse)?;
+            Ok(ReceiverRow {
+                id: row.id("id", ReceiverId::parse)?,
+                secret,
+                areas: paths.get(&area).cloned().ok_or(Error::Corrupt("area_id"))?,
+                volume: u8::try_from(row.number("volume")?).map_err(|_| Error::Corrupt("volume"))?,
             })
-            .collect()
+        })
+        .collect()
     }
 
     async fn broadcast(&self, id: BroadcastId) -> Result<Option<BroadcastRow>, Error> {
@@ -330,15 +416,4 @@ impl Store {
             receivers: it.target.receivers,
         }
     }
-}
-
-fn secret(text: &str) -> Option<Secret> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(Secret(bytes))
 }

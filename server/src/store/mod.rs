@@ -17,6 +17,7 @@ mod pool;
 pub mod receivers;
 pub mod record;
 mod row;
+pub mod sealed;
 pub mod sessions;
 #[cfg(test)]
 mod tests;
@@ -33,10 +34,12 @@ pub use changes::Change;
 pub use error::{Error, Invalid, Refusal};
 pub use ids::{BulletinId, UserId};
 pub use receivers::{NewReceiver, Receiver};
-pub use record::{Actor, Entry};
+pub use record::{Actor, Entry, More};
+pub use sealed::Rotated;
 pub use sessions::Session;
 pub use users::{NewUser, User};
 
+use crate::data::Vault;
 use changes::Changes;
 use facts::Recorder;
 use pool::{Kind, Transaction};
@@ -63,24 +66,29 @@ pub struct Store {
     kind: Kind,
     /// Where the programmes of bulletins lie.
     programmes: PathBuf,
+    /// Seals secrets.
+    vault: Vault,
     changes: Changes,
     recorder: Recorder,
 }
 
 impl Store {
     /// Opens the database at `url` (`sqlite:///…` or `postgres://…`), creates what is missing and brings its tables up to
-    /// date. `programmes` is the folder with the bulletins' programmes.
+    /// date. `programmes` is the folder with the bulletins' programmes, `vault` seals the secrets in the database.
     ///
     /// # Errors
-    /// When there is no database to be had there, or it is from a newer version.
-    pub async fn open(url: &str, programmes: &Path) -> Result<Self, Error> {
+    /// When there is no database to be had there, it is from a newer version, or was sealed by another vault.
+    pub async fn open(url: &str, programmes: &Path, vault: Vault) -> Result<Self, Error> {
         let (pool, kind) = pool::open(url).await?;
+        sealed::settle(&pool, kind, &vault).await?;
+        record::adopt(&pool, kind).await?;
         let changes = Changes::new(&pool).await?;
         let recorder = Recorder::start(pool.clone(), kind, changes.clone());
         Ok(Self {
             pool,
             kind,
             programmes: programmes.to_owned(),
+            vault,
             changes,
             recorder,
         })
@@ -129,11 +137,17 @@ impl Store {
         self.programmes.join(format!("{bulletin}.opus"))
     }
 
-    /// Begins a change by a person: it and its line in the record come to be together at [`Work::commit`], or not at all.
+    /// Begins a change by a person or a program: it and its line in the record come to be together at [`Work::commit`], or not at all.
+    /// What changed goes into [`Work::more`].
     async fn begin<'a>(&'a self, entry: Entry<'a>) -> Result<Work<'a>, Error> {
         let held = self.changes.hold().await;
         let tx = pool::begin(&self.pool, self.kind).await?;
-        Ok(Work { tx, entry, held })
+        Ok(Work {
+            tx,
+            entry,
+            more: More::default(),
+            held,
+        })
     }
 }
 
@@ -141,13 +155,14 @@ impl Store {
 struct Work<'a> {
     tx: Transaction,
     entry: Entry<'a>,
+    more: More,
     held: changes::Held<'a>,
 }
 
 impl Work<'_> {
     /// Makes it durable.
     async fn commit(mut self) -> Result<(), Error> {
-        record::add(&mut self.tx, &self.entry).await?;
+        record::add(&mut self.tx, &self.entry, &self.more).await?;
         changes::count(&mut self.tx).await?;
         self.tx.commit().await?;
         self.held.counted();

@@ -15,6 +15,9 @@ pub(super) type Transaction = sqlx::Transaction<'static, sqlx::Any>;
 /// Connections kept at most.
 const CONNECTIONS: u32 = 8;
 
+/// The lock that those hold who write to PostgreSQL: a number that others are not likely to have.
+const WRITERS: i64 = 0x6c6f_6120_7265_6301;
+
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -26,6 +29,17 @@ pub(super) enum Kind {
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (2, "people", include_str!("../../migrations/0002_people.sql")),
+    (3, "record", include_str!("../../migrations/0003_record.sql")),
+];
+
+/// What a migration does besides on one kind of database.
+const OWN: &[(i64, Kind, &str)] = &[
+    (3, Kind::Sqlite, include_str!("../../migrations/0003_record_sqlite.sql")),
+    (
+        3,
+        Kind::Postgres,
+        include_str!("../../migrations/0003_record_postgres.sql"),
+    ),
 ];
 
 pub(super) async fn open(url: &str) -> Result<(AnyPool, Kind), Error> {
@@ -43,7 +57,7 @@ pub(super) async fn open(url: &str) -> Result<(AnyPool, Kind), Error> {
                 if kind == Kind::Sqlite {
                     // FULL: a commit is on the disk before it is answered, as invariant 3 asks.
                     let settings = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
-                                    PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+                                    PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
                     connection.execute(settings).await?;
                 }
                 Ok(())
@@ -54,13 +68,13 @@ pub(super) async fn open(url: &str) -> Result<(AnyPool, Kind), Error> {
     let migrations = MIGRATIONS
         .iter()
         .map(|(version, name, sql)| {
-            Migration::new(
-                *version,
-                (*name).into(),
-                MigrationType::Simple,
-                sqlx::SqlSafeStr::into_sql_str(*sql),
-                false,
-            )
+            let own = OWN
+                .iter()
+                .find(|(of, only, _)| (of, *only) == (version, kind))
+                .map_or("", |it| it.2);
+            // All of them are constants of this file.
+            let sql = sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe([*sql, own].concat()));
+            Migration::new(*version, (*name).into(), MigrationType::Simple, sql, false)
         })
         .collect();
     Migrator::with_migrations(migrations).run(&pool).await?;
@@ -68,10 +82,29 @@ pub(super) async fn open(url: &str) -> Result<(AnyPool, Kind), Error> {
 }
 
 /// Begins a transaction that will write. SQLite must know so at once: one that turns from reading to writing fails when
-/// somebody else has written in between.
+/// somebody else has written in between. In PostgreSQL they queue likewise: the record is one chain, and none may begin on a
+/// tail that is no longer it.
 pub(super) async fn begin(pool: &AnyPool, kind: Kind) -> Result<Transaction, Error> {
     Ok(match kind {
         Kind::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await?,
-        Kind::Postgres => pool.begin().await?,
+        Kind::Postgres => {
+            let mut tx = pool.begin().await?;
+            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                .bind(WRITERS)
+                .execute(&mut *tx)
+                .await?;
+            tx
+        }
+    })
+}
+
+/// Begins a transaction that reads one state of the database and changes nothing.
+pub(super) async fn snapshot(pool: &AnyPool, kind: Kind) -> Result<Transaction, Error> {
+    Ok(match kind {
+        Kind::Sqlite => pool.begin_with("BEGIN").await?,
+        Kind::Postgres => {
+            pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                .await?
+        }
     })
 }

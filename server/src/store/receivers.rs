@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::error::Invalid;
 use super::row::{Columns as _, micros, written};
-use super::{Actor, Change, Entry, Error, Store, ids};
+use super::{Actor, Change, Entry, Error, Store, ids, sealed};
 
 /// Longest name, in characters.
 const MAX_NAME: usize = 120;
@@ -107,10 +107,9 @@ impl Store {
             subject: id.to_string(),
             detail: name.clone(),
         };
-        let secret =
-            String::from_utf8(loa_protocol::id::hex::<64>(&new.secret.0).to_vec()).expect("hexadecimal digits");
         let mut work = self.begin(entry).await?;
         let tx = &mut work.tx;
+        let secret = self.vault.seal(sealed::RECEIVER, &id.to_string(), &new.secret.0)?;
         let known = sqlx::query("SELECT 1 AS one FROM areas WHERE id = $1")
             .bind(new.area.to_string())
             .fetch_optional(&mut **tx)

@@ -109,7 +109,9 @@ fn what_another_process_does_is_seen_and_told() {
     events.snapshot();
     let url = server.data.database_url().unwrap();
     server.runtime.block_on(async {
-        let other = Store::open(&url, &server.data.programmes()).await.unwrap();
+        let other = Store::open(&url, &server.data.programmes(), Vault::open(&server.data).unwrap())
+            .await
+            .unwrap();
         let actor = Actor {
             who: "root".into(),
             origin: "command line".into(),

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::authority::{Grant, Role};
 use crate::config::Config;
-use crate::data::DataFolder;
+use crate::data::{DataFolder, Vault};
 use crate::playout::Notice;
 use crate::store::{Actor, NewUser, Store};
 use crate::{clock, enrol};
@@ -74,7 +74,11 @@ impl Server {
         set(&mut config);
         let data = DataFolder::open(&config.data).unwrap();
         let url = data.database_url().unwrap();
-        let store = Arc::new(runtime.block_on(Store::open(&url, &data.programmes())).unwrap());
+        let store = Arc::new(
+            runtime
+                .block_on(Store::open(&url, &data.programmes(), Vault::open(&data).unwrap()))
+                .unwrap(),
+        );
         let (end, shutdown) = watch::channel(false);
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = told.clone();

@@ -1,6 +1,7 @@
 //! One suite over a store, run on SQLite and on PostgreSQL: what holds on one must hold on the other.
 
 mod postgres;
+mod record;
 
 use std::path::Path;
 
@@ -43,6 +44,14 @@ async fn conform(mut fresh: impl FnMut(&str) -> String) {
     others_are_noticed_and_oneself_is_not(&fresh("others")).await;
     what_fails_leaves_no_trace(&fresh("trace")).await;
     many_at_once(&fresh("many")).await;
+    record::the_record_is_a_chain_that_shows_every_change(&fresh("chain")).await;
+    record::two_processes_write_one_chain(&fresh("two")).await;
+    record::the_oldest_go_and_the_rest_still_holds(&fresh("oldest")).await;
+    record::entries_are_found_by_what_they_say(&fresh("found")).await;
+    record::what_was_written_before_the_chain_is_carried_over(&fresh("before")).await;
+    record::what_the_air_does_is_recorded(&fresh("air")).await;
+    record::secrets_are_kept_sealed(&fresh("sealed")).await;
+    record::the_vaults_key_is_rotated_beside_a_running_server(&fresh("rotated")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +83,7 @@ async fn sqlite_waits_for_the_disk() {
         .await
         .unwrap();
     assert_eq!(mode.0, "wal");
-    let wrong = Store::open("mysql://root@localhost/loa", Path::new("/"))
+    let wrong = Store::open("mysql://root@localhost/loa", Path::new("/"), Vault::of_key([7; 32]))
         .await
         .err()
         .unwrap();
@@ -82,7 +91,9 @@ async fn sqlite_waits_for_the_disk() {
 }
 
 async fn open(url: &str) -> Store {
-    Store::open(url, Path::new("/programmes")).await.unwrap()
+    Store::open(url, Path::new("/programmes"), Vault::of_key([7; 32]))
+        .await
+        .unwrap()
 }
 
 /// A store with a user, a tree (province → commune → village) and a receiver in commune and village.
@@ -560,13 +571,13 @@ async fn facts_make_the_account(url: &str) {
     let it = broadcast(&world, &[*commune], &[]).await;
     let newcomer = receiver(store, "Mới", *commune, 3).await;
     store
-        .record(Fact::Targeted(it.id, vec![*near, *far, newcomer]))
+        .record(Fact::Targeted(it.id, vec![*near, *far, newcomer], NOW))
         .await
         .unwrap();
     for id in [*near, *far] {
         store.record(Fact::Presence(id, true, later(1))).await.unwrap();
     }
-    store.record(Fact::Broadcast(it.id, State::OnAir)).await.unwrap();
+    store.record(Fact::Broadcast(it.id, State::OnAir, NOW)).await.unwrap();
     for id in [*near, *far] {
         let receipt = report::Receipt {
             outcome: Outcome::Playing,
@@ -599,8 +610,8 @@ async fn facts_make_the_account(url: &str) {
         ..receipt(it.id)
     };
     store.record(Fact::Receipt(*near, whole, later(13))).await.unwrap();
-    store.record(Fact::Targeted(it.id, vec![*near])).await.unwrap();
-    store.record(Fact::Broadcast(it.id, State::Done)).await.unwrap();
+    store.record(Fact::Targeted(it.id, vec![*near], NOW)).await.unwrap();
+    store.record(Fact::Broadcast(it.id, State::Done, NOW)).await.unwrap();
     let now = store.broadcast_by_id(it.id).await.unwrap();
     assert_eq!(
         (now.state, now.counts),
@@ -659,7 +670,7 @@ async fn what_is_over_stays_over(url: &str) {
     assert!(matches!(again, Err(Error::State(Refusal::Over))), "{again:?}");
     // News from before the stop was known on the air.
     for state in [State::OnAir, State::Done] {
-        store.record(Fact::Broadcast(it.id, state)).await.unwrap();
+        store.record(Fact::Broadcast(it.id, state, NOW)).await.unwrap();
     }
     assert_eq!(
         store.broadcast_by_id(it.id).await.unwrap().state,
@@ -669,7 +680,7 @@ async fn what_is_over_stays_over(url: &str) {
 
     let other = broadcast(&world, &[world.commune], &[]).await;
     store
-        .record(Fact::Broadcast(other.id, State::Failed("the file is gone".into())))
+        .record(Fact::Broadcast(other.id, State::Failed("the file is gone".into()), NOW))
         .await
         .unwrap();
     let other = store.broadcast_by_id(other.id).await.unwrap();
@@ -698,7 +709,7 @@ async fn a_fact_about_nothing_harms_no_other(url: &str) {
         .record(Fact::Receipt(world.near, receipt(it.id), NOW))
         .await
         .unwrap();
-    store.record(Fact::Broadcast(it.id, State::OnAir)).await.unwrap();
+    store.record(Fact::Broadcast(it.id, State::OnAir, NOW)).await.unwrap();
     assert_eq!(store.broadcast_by_id(it.id).await.unwrap().state, BroadcastState::OnAir);
     let receipts = store.receipts(it.id).await.unwrap();
     let told: Vec<_> = receipts
@@ -720,7 +731,13 @@ async fn it_is_all_there_after_opening_again(url: &str) {
         .unwrap();
     // Closing writes down what is waiting, and takes nothing more.
     world.store.close().await;
-    assert!(world.store.record(Fact::Broadcast(it.id, State::OnAir)).await.is_err());
+    assert!(
+        world
+            .store
+            .record(Fact::Broadcast(it.id, State::OnAir, NOW))
+            .await
+            .is_err()
+    );
     let store = open(url).await;
     let kept = store.broadcast_by_id(it.id).await.unwrap();
     assert_eq!(kept, it);
@@ -842,7 +859,11 @@ async fn many_at_once(url: &str) {
     while let Some(done) = tasks.join_next().await {
         done.unwrap();
     }
-    world.store.record(Fact::Broadcast(it.id, State::Done)).await.unwrap();
+    world
+        .store
+        .record(Fact::Broadcast(it.id, State::Done, NOW))
+        .await
+        .unwrap();
     assert_eq!(world.store.list_receivers().await.unwrap().len(), 66);
     assert!(!world.store.look_elsewhere().await.unwrap());
     world.store.close().await;
@@ -851,7 +872,7 @@ async fn many_at_once(url: &str) {
 /// Waits until all facts are written: what a broadcast's state has become is waited for, and facts keep their order.
 async fn settle(store: &Store) {
     store
-        .record(Fact::Broadcast(BroadcastId([0; 16]), State::OnAir))
+        .record(Fact::Broadcast(BroadcastId([0; 16]), State::OnAir, NOW))
         .await
         .unwrap();
 }
