@@ -1,7 +1,7 @@
 //! The Loa server: schedules and streams broadcasts to loudspeakers.
 //!
 //! From the bottom up: [`authority`] (who may do what, where); [`store`] (what is kept) and [`media`] (sound in files); [`broker`], [`fleet`] and [`transmit`]
-//! (the way to the receivers); [`playout`] (what is on the air); [`http`] (what people reach). [`serve`] puts a server
+//! (the way to the receivers); [`playout`] (what is on the air); [`patience`] (how long who guesses waits); [`http`] (what people reach). [`serve`] puts a server
 //! together, [`cli`] is the command line. [`config`] is how it is set up, [`data`] what lies in its folder, [`enrol`] what
 //! a new receiver is told, [`clock`] the only place that reads one.
 #![forbid(unsafe_code)]
@@ -16,6 +16,7 @@ pub mod enrol;
 pub mod fleet;
 pub mod http;
 pub mod media;
+pub mod patience;
 pub mod playout;
 pub mod serve;
 pub mod store;

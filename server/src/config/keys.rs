@@ -88,6 +88,21 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "auth.second_factor",
+        value: "optional|required",
+        default: Some("optional"),
+        vi: "Xác thực bước hai khi đăng nhập: optional (tùy mỗi người) hoặc required (ai chưa có phải cài đặt ngay khi đăng nhập).",
+        en: "Second factor at sign-in: optional (as each person likes) or required (who has none must set one up at once).",
+        set: |c, v| {
+            c.auth_second_factor = match v {
+                "optional" => false,
+                "required" => true,
+                _ => return Err("optional or required".into()),
+            };
+            Ok(())
+        },
+    },
+    Key {
         name: "media.listen",
         value: "ADDRESS:PORT",
         default: Some("0.0.0.0:5004"),
@@ -301,6 +316,7 @@ impl Default for Config {
             http_listen: nowhere,
             http_metrics: Metrics::Loopback,
             auth_emergency_second_factor: true,
+            auth_second_factor: false,
             media_listen: nowhere,
             media_latency: Duration::ZERO,
             media_bitrate: 0,

@@ -25,6 +25,8 @@ pub struct Config {
     pub http_metrics: Metrics,
     /// Emergencies take a second factor.
     pub auth_emergency_second_factor: bool,
+    /// Nobody is signed in without a second factor.
+    pub auth_second_factor: bool,
     pub media_listen: SocketAddr,
     pub media_latency: Duration,
     pub media_bitrate: u32,

@@ -4,13 +4,15 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use loa_protocol::UnixMicros;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Mutex, OnceCell, Semaphore, watch};
 
+use super::ceremonies::Ceremonies;
 use super::feed::Feed;
 use super::metrics::{Counters, Text};
 use crate::config::Config;
 use crate::data::DataFolder;
 use crate::enrol::Known;
+use crate::patience::Patience;
 use crate::playout::Notice;
 use crate::store::Store;
 
@@ -43,6 +45,10 @@ pub struct Shared {
     pub(super) parts: Parts,
     pub(super) feed: Feed,
     pub(super) counters: Counters,
+    /// Who has to wait before the next attempt; read from the store at first use.
+    pub(super) patience: OnceCell<Mutex<Patience>>,
+    /// Second factors that are being set up or shown.
+    pub(super) ceremonies: Ceremonies,
     /// Uploads that may be decoded at once: one core is left for what is on the air.
     pub(super) decoding: Arc<Semaphore>,
     /// Uploads that may come in at once.
@@ -60,6 +66,8 @@ impl App {
             parts,
             feed: Feed::default(),
             counters: Counters::default(),
+            patience: OnceCell::new(),
+            ceremonies: Ceremonies::default(),
             decoding: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
             uploading: Semaphore::new(UPLOADS),
         }))

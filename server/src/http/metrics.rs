@@ -27,7 +27,16 @@ impl Count {
 pub(super) struct Counters {
     pub(super) uploads: Count,
     pub(super) refused_uploads: Count,
-    pub(super) refused_sign_ins: Count,
+    /// The name or the password was wrong.
+    pub(super) wrong_passwords: Count,
+    /// The password was right, but its user is disabled.
+    pub(super) disabled: Count,
+    /// Too many failed before.
+    pub(super) waits: Count,
+    pub(super) wrong_codes: Count,
+    pub(super) wrong_passkeys: Count,
+    /// Requests that another site made a browser send.
+    pub(super) foreign: Count,
 }
 
 /// Metrics as text.
@@ -104,10 +113,21 @@ pub(super) async fn metrics(
         ("outcome=\"refused\"", count(&app.counters.refused_uploads)),
     ];
     text.counter("uploads", "Uploads by outcome.", &uploads);
+    let refused = [
+        ("reason=\"password\"", count(&app.counters.wrong_passwords)),
+        ("reason=\"disabled\"", count(&app.counters.disabled)),
+        ("reason=\"wait\"", count(&app.counters.waits)),
+    ];
+    text.counter("sign_ins_refused", "Sign-ins refused by reason.", &refused);
+    let failed = [
+        ("kind=\"code\"", count(&app.counters.wrong_codes)),
+        ("kind=\"passkey\"", count(&app.counters.wrong_passkeys)),
+    ];
+    text.counter("second_factors_refused", "Wrong second factors by kind.", &failed);
     text.counter(
-        "sign_ins_refused",
-        "Sign-ins refused.",
-        &[("", count(&app.counters.refused_sign_ins))],
+        "foreign_requests_refused",
+        "Requests refused because another site made a browser send them.",
+        &[("", count(&app.counters.foreign))],
     );
     (app.parts.measure)(&mut text);
     Ok((

@@ -2,17 +2,21 @@
 //! console's files, health and metrics. Here: who may do what, and the shape of requests and answers. Not here: SQL
 //! (`store`), what sounds when (`playout`): handlers call those, and tell the air what was accepted only once it is durable.
 
+mod account;
 mod app;
 mod areas;
 mod audio;
 mod broadcasts;
 mod bulletins;
+mod ceremonies;
 mod console;
 mod error;
 mod events;
+mod factors;
 mod feed;
 mod gate;
 mod health;
+pub mod links;
 pub mod metrics;
 pub mod password;
 mod receivers;
@@ -20,7 +24,9 @@ mod sessions;
 mod shapes;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod upload;
+mod users;
 mod view;
 
 use axum::handler::Handler as _;
@@ -46,6 +52,7 @@ pub fn document() -> String {
 /// Everything that is served.
 pub fn router(app: App) -> Router {
     let (api, _) = api().split_for_parts();
+    let foreign = middleware::from_fn_with_state(app.clone(), gate::refuse_foreign);
     let header = |name: &'static str, value: &'static str| {
         let (name, value) = (HeaderName::from_static(name), HeaderValue::from_static(value));
         SetResponseHeaderLayer::if_not_present(name, value)
@@ -59,6 +66,7 @@ pub fn router(app: App) -> Router {
         "/api/{*rest}",
         axum::routing::any(async || error::Problem::missing("address")),
     )
+    .layer(foreign)
     .layer(no_store)
     // The console alone is compressed: a first visit over a slow line. Sound is already, and events must not wait.
     .fallback(console::file.layer(CompressionLayer::new()))
@@ -74,6 +82,23 @@ fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(sessions::set_up))
         .routes(routes!(sessions::sign_in, sessions::who_am_i, sessions::sign_out))
+        .routes(routes!(factors::show_code))
+        .routes(routes!(factors::passkey_options))
+        .routes(routes!(factors::show_passkey))
+        .routes(routes!(account::account))
+        .routes(routes!(account::password))
+        .routes(routes!(account::end_session))
+        .routes(routes!(factors::new_codes))
+        .routes(routes!(factors::totp_options))
+        .routes(routes!(factors::add_totp))
+        .routes(routes!(factors::new_passkey_options))
+        .routes(routes!(factors::add_passkey))
+        .routes(routes!(factors::remove))
+        .routes(routes!(users::list, users::invite))
+        .routes(routes!(users::change))
+        .routes(routes!(users::link))
+        .routes(routes!(links::look))
+        .routes(routes!(links::choose))
         .routes(routes!(areas::list, areas::add))
         .routes(routes!(receivers::list, receivers::enrol))
         .routes(routes!(receivers::change))

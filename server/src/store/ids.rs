@@ -39,3 +39,11 @@ id!(
     /// A person who uses the console.
     UserId
 );
+id!(
+    /// A session.
+    SessionId
+);
+id!(
+    /// A second factor.
+    FactorId
+);

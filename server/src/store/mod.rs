@@ -3,16 +3,20 @@
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
 //! The map: [`areas`], [`receivers`], [`users`], [`sessions`], [`bulletins`], [`broadcasts`] hold rows and what people
-//! do to them; [`record`] is who did what; [`facts`] writes down what happens on the air and implements
+//! do to them; [`factors`], [`links`], [`devices`] and [`failures`] are about how people come in; [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
 
 pub mod areas;
 pub mod broadcasts;
 pub mod bulletins;
 pub mod changes;
+pub mod devices;
 mod error;
+pub mod factors;
 pub mod facts;
+pub mod failures;
 pub mod ids;
+pub mod links;
 mod pool;
 pub mod receivers;
 pub mod record;
@@ -32,12 +36,14 @@ pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Receipt, T
 pub use bulletins::{Bulletin, BulletinState, NewBulletin};
 pub use changes::Change;
 pub use error::{Error, Invalid, Refusal};
-pub use ids::{BulletinId, UserId};
+pub use factors::{Factor, FactorKind, NewFactor};
+pub use ids::{BulletinId, FactorId, SessionId, UserId};
+pub use links::{Link, LinkKind};
 pub use receivers::{NewReceiver, Receiver};
 pub use record::{Actor, Entry, More};
 pub use sealed::Rotated;
-pub use sessions::Session;
-pub use users::{NewUser, User};
+pub use sessions::{NewSession, Session, SessionSeen};
+pub use users::{NewUser, User, UserChange};
 
 use crate::data::Vault;
 use changes::Changes;

@@ -30,6 +30,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (2, "people", include_str!("../../migrations/0002_people.sql")),
     (3, "record", include_str!("../../migrations/0003_record.sql")),
+    (4, "factors", include_str!("../../migrations/0004_factors.sql")),
 ];
 
 /// What a migration does besides on one kind of database.

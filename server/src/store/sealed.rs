@@ -39,6 +39,12 @@ pub(super) const COLUMNS: &[Column] = &[
         column: "secret",
         purpose: RECEIVER,
     },
+    Column {
+        table: "factors",
+        id: "id",
+        column: "sealed",
+        purpose: super::factors::PURPOSE,
+    },
 ];
 
 /// What came of sealing everything anew.
