@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Area, Receiver } from '../api/client';
 import { vi } from '../words/more/vi';
-import { lines } from './said';
+import { lines, withNames } from './said';
 
 const names = {
   areas: new Map([['x', { id: 'x', name: 'Xã Tân An', kind: 'commune', path: ['x'] } as unknown as Area]]),
@@ -19,6 +19,14 @@ describe('what an entry changed', () => {
     expect(granted?.before).toBe(vi.nothing);
     expect(granted?.after).toContain('tại Xã Tân An');
     expect(lines(undefined, { receivers: ['r'] }, names, vi)[0]?.after).toBe('Đình làng');
+  });
+  it('says roles as the server writes them down as sentences too', () => {
+    const id = '0199aaaa-0000-7000-8000-000000000001';
+    const known = { ...names, areas: new Map([[id, { id, name: 'Thôn Đông', kind: 'village', path: [id] } as unknown as Area]]) };
+    const [line] = lines({ grants: [`officer in ${id}`] }, { grants: ['auditor everywhere'] }, known, vi);
+    expect(line?.before).toMatch(/tại Thôn Đông$/);
+    expect(line?.after).toMatch(/ở mọi nơi$/);
+    expect(withNames(`lan: officer in ${id}`, known)).toBe('lan: officer in Thôn Đông');
   });
   it('reads JSON that came as text, and shows other text as it is', () => {
     expect(lines('{"disabled":false}', '{"disabled":true}', names, vi)).toEqual([{ field: vi.fields.disabled, before: vi.no, after: vi.yes }]);

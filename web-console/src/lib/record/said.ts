@@ -31,7 +31,14 @@ function word(field: string, value: unknown, names: Names, more: More): string {
       .join(', ');
   }
   const text = String(value);
+  const grant = /^([a-z]+) (?:everywhere|in ([0-9a-f-]{36}))$/.exec(text);
+  if (grant?.[1] !== undefined) return plain({ role: grant[1], ...(grant[2] === undefined ? {} : { area_id: grant[2] }) }, names.areas, more);
   return names.areas.get(text)?.name ?? names.receivers.get(text)?.name ?? text;
+}
+
+/** A text in which identifiers are, with the names of what they stand for. */
+export function withNames(text: string, names: Names): string {
+  return text.replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, (id) => names.areas.get(id)?.name ?? names.receivers.get(id)?.name ?? id);
 }
 
 /** What was and what became, field by field; fields that stayed the same are left out. */

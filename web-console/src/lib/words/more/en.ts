@@ -185,6 +185,7 @@ export const en: More = {
   older: 'Show what was before',
   noEntries: 'There is nothing like that.',
   nobody: 'unknown',
+  origins: { server: 'the server', 'command line': 'command line on the server' },
   became: 'became',
   nothing: 'none',
   yes: 'yes',

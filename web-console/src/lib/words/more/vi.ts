@@ -195,6 +195,7 @@ export const vi = {
   older: 'Xem các việc trước đó',
   noEntries: 'Không có việc nào như vậy.',
   nobody: 'không rõ ai',
+  origins: { server: 'máy chủ', 'command line': 'dòng lệnh trên máy chủ' } as Record<string, string | undefined>,
   became: 'thành',
   nothing: 'không có',
   yes: 'có',
