@@ -20,6 +20,7 @@ pub mod hello;
 pub mod id;
 pub mod key;
 pub mod precedence;
+pub mod random;
 pub mod report;
 pub mod rotation;
 pub mod rtp;

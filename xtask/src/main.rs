@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod firmware;
 mod install;
+mod supply;
 mod test;
 mod tidy;
 

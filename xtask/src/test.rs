@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use loa_tests::repository;
 
 use crate::install::{self, Need};
+use crate::supply;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -20,7 +21,9 @@ type Step = (&'static str, fn() -> Result<()>);
 const STEPS: &[Step] = &[
     ("the repository's own rules", crate::tidy::run),
     ("formatting", || cargo(&["fmt", "--all", "--check"])),
+    ("what we depend on", supply::check_crates),
     ("the console is built", install::build_console),
+    ("what the console depends on", supply::check_packages),
     ("the console's types", || npm(&["run", "--silent", "check"])),
     ("the console's unit tests", || npm(&["run", "--silent", "test"])),
     ("both firmware images", crate::firmware::run_no_install),

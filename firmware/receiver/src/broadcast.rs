@@ -3,11 +3,12 @@
 
 use crate::clock::{Local, Offset};
 use crate::level;
-use loa_protocol::UnixMicros;
 use loa_protocol::command::Play;
-use loa_protocol::key::Secret;
+use loa_protocol::key::{Secret, SrtpMaster};
 use loa_protocol::report::{Outcome, Receipt};
+use loa_protocol::rtp::Header;
 use loa_protocol::srtp::Opener;
+use loa_protocol::{Error, UnixMicros};
 
 /// A correction of the clock by more than this, and more than its own uncertainty, moves sound that runs already, in microseconds.
 const HOLD: Local = 20_000;
@@ -74,7 +75,9 @@ impl Account {
 
 pub(crate) struct Broadcast {
     pub(crate) play: Play,
-    pub(crate) opener: Opener,
+    opener: Opener,
+    /// Under the other of two secrets, until the first authentic packet shows which one it is.
+    spare: Option<SrtpMaster>,
     pub(crate) account: Account,
     /// When sample 0 sounds: held from the first sound on, whatever becomes of the clock.
     anchor: Option<Local>,
@@ -97,10 +100,12 @@ pub(crate) struct Broadcast {
 }
 
 impl Broadcast {
-    pub(crate) fn new(play: Play, secret: &Secret, from: Local, now: Local) -> Self {
+    pub(crate) fn new(play: Play, secrets: Secrets<'_>, from: Local, now: Local) -> Self {
+        let (opener, spare) = openers(&play, secrets);
         Self {
             play,
-            opener: Opener::new(&secret.srtp(play.stream), play.ssrc),
+            opener,
+            spare,
             account: Account::default(),
             anchor: None,
             from,
@@ -115,11 +120,42 @@ impl Broadcast {
     }
 
     /// Goes over to another stream of the same broadcast.
-    pub(crate) fn replace(&mut self, play: Play, secret: &Secret) {
-        self.opener = Opener::new(&secret.srtp(play.stream), play.ssrc);
+    pub(crate) fn replace(&mut self, play: Play, secrets: Secrets<'_>) {
+        (self.opener, self.spare) = openers(&play, secrets);
         self.play = play;
         self.highest = 0;
         self.lost = 0;
+    }
+
+    /// Opens a packet in place: see [`Opener::rtp`].
+    pub(crate) fn rtp(&mut self, packet: &mut [u8], near: u64) -> Result<(u64, Header, usize), Error> {
+        self.open(packet, |opener, packet| opener.rtp(packet, near))
+    }
+
+    /// Opens a report in place: see [`Opener::rtcp`].
+    pub(crate) fn rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Error> {
+        self.open(packet, Opener::rtcp)
+    }
+
+    fn open<T>(
+        &mut self,
+        packet: &mut [u8],
+        how: impl Fn(&mut Opener, &mut [u8]) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let opened = how(&mut self.opener, packet);
+        match (&self.spare, &opened) {
+            (Some(spare), Err(Error::Unauthentic)) => {
+                let mut other = Opener::new(spare, self.play.ssrc);
+                let opened = how(&mut other, packet)?;
+                (self.opener, self.spare) = (other, None);
+                Ok(opened)
+            }
+            (Some(_), Ok(_)) => {
+                self.spare = None;
+                opened
+            }
+            _ => opened,
+        }
     }
 
     /// When sample 0 sounds, in local time.
@@ -246,6 +282,14 @@ impl Broadcast {
             _ => Outcome::Interrupted,
         }
     }
+}
+
+/// The secrets that a stream may be sealed under, the likely one first.
+pub(crate) type Secrets<'a> = (&'a Secret, Option<&'a Secret>);
+
+fn openers(play: &Play, (likely, other): Secrets<'_>) -> (Opener, Option<SrtpMaster>) {
+    let opener = Opener::new(&likely.srtp(play.stream), play.ssrc);
+    (opener, other.map(|other| other.srtp(play.stream)))
 }
 
 /// Microseconds that `samples` last, rounded down.

@@ -76,15 +76,16 @@ impl Clock {
             .map_or(0, |exchange| u32::try_from(exchange.round_trip).unwrap_or(u32::MAX))
     }
 
-    /// `t1` of a hello said now: rises strictly, even while the clock is corrected backwards (by up to a minute). Before it is set, the local count.
-    pub(crate) fn t1(&mut self, now: Local) -> UnixMicros {
+    /// `t1` of a hello said now: rises strictly, even while the clock is corrected backwards (by up to a minute). Before it is set,
+    /// what `random` gives: an answer that was recorded once fits no hello of today.
+    pub(crate) fn t1(&mut self, now: Local, random: impl FnOnce() -> u64) -> UnixMicros {
         match self.wall(now) {
             Some(wall) => {
                 let rising = wall.0.max(self.last_t1.saturating_add(1));
                 self.last_t1 = if rising - wall.0 > PUT_BACK { wall.0 } else { rising };
                 UnixMicros(self.last_t1)
             }
-            None => UnixMicros(u64::try_from(now).unwrap_or(0)),
+            None => UnixMicros(random()),
         }
     }
 
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn the_shortest_exchange_sets_the_clock() {
         let mut clock = Clock::default();
-        assert_eq!((clock.wall(5), clock.t1(5)), (None, UnixMicros(5)));
+        assert_eq!((clock.wall(5), clock.t1(5, || 77)), (None, UnixMicros(77)));
         // 30 ms there, 10 ms back.
         assert!(clock.learn(1000, &answer(31_000, 31_500), 41_500));
         assert_eq!(clock.wall(0), Some(UnixMicros(OFFSET + 10_000)));
@@ -164,11 +165,11 @@ mod tests {
     fn a_clock_that_was_set_anew_is_followed_at_once_and_t1_goes_on_rising() {
         let mut clock = Clock::default();
         assert!(clock.learn(0, &answer(10_001_000, 10_001_000), 2000));
-        let first = clock.t1(3000);
+        let first = clock.t1(3000, || 77);
         assert!(clock.learn(5000, &answer(6000, 6000), 7000));
         assert_eq!(clock.wall(0), Some(UnixMicros(OFFSET)));
-        let second = clock.t1(8000);
-        assert!(second > first && clock.t1(8000) > second, "{first:?} {second:?}");
+        let second = clock.t1(8000, || 77);
+        assert!(second > first && clock.t1(8000, || 77) > second, "{first:?} {second:?}");
         assert_eq!(clock.first_set(), Some(UnixMicros(OFFSET + 2000)));
     }
 
@@ -177,9 +178,9 @@ mod tests {
         const HOUR: u64 = 3_600_000_000;
         let mut clock = Clock::default();
         assert!(clock.learn(0, &answer(HOUR + 1000, HOUR + 1000), 2000));
-        assert_eq!(clock.t1(3000), UnixMicros(OFFSET + HOUR + 3000));
+        assert_eq!(clock.t1(3000, || 77), UnixMicros(OFFSET + HOUR + 3000));
         assert!(clock.learn(5000, &answer(6000, 6000), 7000));
-        assert_eq!(clock.t1(8000), UnixMicros(OFFSET + 8000));
+        assert_eq!(clock.t1(8000, || 77), UnixMicros(OFFSET + 8000));
         assert_eq!(
             (clock.boot(), clock.first_set()),
             (Some(UnixMicros(OFFSET + HOUR + 2000)), Some(UnixMicros(OFFSET + 2000)))

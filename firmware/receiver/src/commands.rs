@@ -14,9 +14,19 @@ const FAR: u64 = 315_576_000_000_000;
 #[derive(Default)]
 pub(crate) struct Gate {
     last: [Option<u64>; 1 + MAX_DEPTH],
+    /// When the receiver was last moved. Numbers of areas before are forgotten, so what was signed before that is not obeyed.
+    moved: Option<UnixMicros>,
 }
 
 impl Gate {
+    /// The receiver lies in other areas from now on.
+    pub(crate) fn moved(&mut self, now: UnixMicros) {
+        self.moved = Some(now);
+        for last in &mut self.last[1..] {
+            *last = None;
+        }
+    }
+
     /// Whether `command`, whose signature is good, is to be obeyed at `now` by a receiver whose clock was first set at `booted`. If so
     /// its number is spent.
     pub(crate) fn admits(
@@ -39,11 +49,12 @@ impl Gate {
         };
         let new = last.is_none_or(|last| command.number > last);
         let fresh = now < command.expires && command.issued.0.saturating_add(BEFORE_BOOT) >= booted.0;
+        let settled = addressee == Some(0) || self.moved.is_none_or(|moved| command.issued > moved);
         let sane = match &command.order {
             Order::Play(play) => play.start.0 < now.0.saturating_add(FAR),
             _ => true,
         };
-        let admitted = new && fresh && sane;
+        let admitted = new && fresh && settled && sane;
         if admitted {
             *last = Some(command.number);
         }

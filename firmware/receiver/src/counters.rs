@@ -7,6 +7,8 @@ pub struct Counters {
     pub obeyed: u32,
     /// Commands refused: forged, replayed, malformed, expired, for others, or before the clock was set.
     pub refused_commands: u32,
+    /// Changes of the enrolment that could not be stored, and so were not made.
+    pub not_stored: u32,
     /// Broadcasts that gave way because there is no room for more.
     pub crowded_out: u32,
     /// Broadcasts told of after their end.

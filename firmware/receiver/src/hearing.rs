@@ -140,7 +140,7 @@ impl<D: Decoder> Player<D> {
         let due = self.due(slot, now, offset);
         let broadcast = self.broadcasts[slot].as_mut()?;
         let near = broadcast.packet_of(broadcast.sample_at(now, offset));
-        let (index, header, end) = match broadcast.opener.rtp(datagram, near) {
+        let (index, header, end) = match broadcast.rtp(datagram, near) {
             Ok(opened) => opened,
             Err(Error::OutOfRange(_)) => {
                 // Seen before, or too old to tell.
@@ -180,7 +180,7 @@ impl<D: Decoder> Player<D> {
             return Some(());
         };
         let broadcast = self.broadcasts[slot].as_mut()?;
-        let end = broadcast.opener.rtcp(datagram).ok()?;
+        let end = broadcast.rtcp(datagram).ok()?;
         let report = SenderReport::parse(datagram.get(..end)?).ok()?;
         counters.sender_reports += 1;
         // When time stamp 0 was sent, if this report lies within the first day of it: some tenths of a second before it sounds.

@@ -5,9 +5,9 @@
 //! a virtual clock. Not here: sockets, MQTT and TLS (a board's shell), the codec (`loa-opus`, behind [`Decoder`]), the words on
 //! the wire (`loa-protocol`).
 //!
-//! From the bottom up: `clock`, `path` (hello), `commands` (which are obeyed) → `limits` (policy), `broadcast` (which sample sounds
+//! From the bottom up: `identity` (whom it trusts, and how that changes), `clock`, `path` (hello), `commands` (which are obeyed) → `limits` (policy), `broadcast` (which sample sounds
 //! when, and the account), `jitter` → `hearing` (packets to samples) → `player` (what sounds) → `receipts` → `receiver`, which puts it
-//! together. Beside them [`hardware`]: what boards have in common.
+//! together. Beside them [`hardware`]: what boards have in common; [`claim`]: a device that is no receiver yet.
 //!
 //! A shell does three things for ever: it gives what happens to [`Receiver::handle`], carries out what
 //! [`Receiver::poll`] gives until that is `None`, and gives [`Input::Timer`] when [`Receiver::next_wakeup`] has come.
@@ -15,11 +15,13 @@
 #![forbid(unsafe_code)]
 
 mod broadcast;
+pub mod claim;
 mod clock;
 mod commands;
 mod counters;
 pub mod hardware;
 mod hearing;
+mod identity;
 mod jitter;
 mod level;
 mod limits;
@@ -82,6 +84,9 @@ pub enum Input<'a> {
     },
     /// A datagram came from the server's media socket; decrypted in place.
     Datagram(&'a mut [u8]),
+    /// Whether [`Output::Store`] was carried out: what was given is there after any loss of power from now on. Comes before anything
+    /// else does, since what follows may be signed with a key that is stored just now.
+    Stored(bool),
     /// [`Receiver::next_wakeup`] has come, or anything else makes it worth looking at the time.
     Timer,
 }
@@ -118,6 +123,9 @@ pub enum Output<'a> {
     Amplifier(bool),
     /// Show the technician how it is.
     Status(Status),
+    /// Keep this enrolment instead of the one before, so that a loss of power at any instant leaves one or the other; answer with
+    /// [`Input::Stored`] before anything else. Nothing of it is acted on before.
+    Store(&'a Enrolment),
     /// Start afresh.
     Reboot,
 }

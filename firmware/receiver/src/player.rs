@@ -4,7 +4,7 @@
 //! Time is decided from front to back: everything before the cursor was handed out, or is silence for good. A stretch is a time in
 //! which one broadcast is the one to sound; within it sound adjoins sound, packet by packet.
 
-use crate::broadcast::Broadcast;
+use crate::broadcast::{Broadcast, Secrets};
 use crate::clock::{Local, Offset};
 use crate::hearing::{Heard, Hearing};
 use crate::limits::Limits;
@@ -12,7 +12,6 @@ use crate::receipts::Over;
 use crate::{Counters, Decoder, LEAD};
 use heapless::Deque;
 use loa_protocol::command::{Play, Policy};
-use loa_protocol::key::Secret;
 use loa_protocol::precedence::{Rank, goes_before};
 use loa_protocol::report::Outcome;
 use loa_protocol::{BroadcastId, UnixMicros};
@@ -107,9 +106,9 @@ impl<D: Decoder> Player<D> {
     }
 
     /// Takes up a broadcast that is not over, or more news of one; returns what had to make room for it, or itself if it may not sound.
-    pub(crate) fn play(&mut self, play: Play, secret: &Secret, now: Local, offset: Offset) -> Option<Over> {
+    pub(crate) fn play(&mut self, play: Play, secrets: Secrets<'_>, now: Local, offset: Offset) -> Option<Over> {
         if let Some(slot) = self.slot(play.broadcast) {
-            self.renew(slot, play, secret);
+            self.renew(slot, play, secrets);
             return None;
         }
         let wall = UnixMicros(u64::try_from(now + offset.micros).unwrap_or(0));
@@ -139,7 +138,7 @@ impl<D: Decoder> Player<D> {
             true => Local::MIN,
             false => now + AHEAD,
         };
-        self.broadcasts[slot] = Some(Broadcast::new(play, secret, from, now));
+        self.broadcasts[slot] = Some(Broadcast::new(play, secrets, from, now));
         over
     }
 
@@ -424,7 +423,7 @@ impl<D: Decoder> Player<D> {
     }
 
     /// A second command for a broadcast: another target, or another stream.
-    fn renew(&mut self, slot: usize, play: Play, secret: &Secret) {
+    fn renew(&mut self, slot: usize, play: Play, secrets: Secrets<'_>) {
         let Some(broadcast) = &mut self.broadcasts[slot] else {
             return;
         };
@@ -437,7 +436,7 @@ impl<D: Decoder> Player<D> {
         match same {
             true => broadcast.play = play,
             false => {
-                broadcast.replace(play, secret);
+                broadcast.replace(play, secrets);
                 self.hearing.forget(slot);
                 if let Some(stretch) = self.stretch.as_mut().filter(|stretch| stretch.slot == slot) {
                     stretch.broken = true;

@@ -7,28 +7,29 @@
 use crate::broadcast::Account;
 use crate::clock::{Clock, Local};
 use crate::commands::Gate;
+use crate::identity::{Change, Identity, fitting};
 use crate::path::{Path, Said, Way};
 use crate::player::{Player, Step};
 use crate::receipts::Receipts;
 use crate::{Build, Counters, Decoder, Enrolment, Input, Micros, Output, Session, Status};
 use loa_protocol::command::{Command, Order, Play};
-use loa_protocol::hello::{Answer, Hello};
+use loa_protocol::hello::Hello;
 use loa_protocol::report::{MediaPath, Outcome, Receipt, Serial, Telemetry};
+use loa_protocol::rotation::Rotation;
 use loa_protocol::topic::{self, Downlink, Topic, Uplink};
 use loa_protocol::{BroadcastId, MAX_MESSAGE, UnixMicros, rtp};
 
 /// From one telemetry to the next, in microseconds.
 const TELEMETRY: Local = 30_000_000;
+/// What it subscribes to of its own, before its areas: keys first, what they sign afterwards.
+const OWN_TOPICS: [Downlink; 3] = [Downlink::Succession, Downlink::Command, Downlink::Media];
 /// Latest local time that is told from later ones: arithmetic stays far from its ends.
 const LATEST: u64 = 1 << 60;
 
 /// A receiver; see the crate. About 50 KB without its decoder: build it where it shall stay.
 pub struct Receiver<D: Decoder> {
-    enrolment: Enrolment,
+    identity: Identity,
     build: Build,
-    /// Derived once from the secret.
-    hello_key: [u8; 32],
-    report_key: [u8; 32],
     now: Local,
     /// Local time of the first input.
     born: Option<Local>,
@@ -61,6 +62,8 @@ struct Line {
     subscribed: usize,
     present: bool,
     telemetry_due: Local,
+    /// When the report of an unfinished rotation is due (again).
+    rotation_due: Local,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,12 +74,11 @@ enum Reboot {
 }
 
 impl<D: Decoder> Receiver<D> {
-    /// A receiver that has just booted.
-    pub fn new(enrolment: Enrolment, build: Build, decoder: D) -> Self {
+    /// A receiver that has just booted. `seed`: random bytes from the board's generator, others after each boot; whoever knows them can set
+    /// its clock to any time at which the server's answers were recorded.
+    pub fn new(enrolment: Enrolment, build: Build, seed: [u8; 32], decoder: D) -> Self {
         Self {
-            hello_key: enrolment.secret.hello_key(),
-            report_key: enrolment.secret.report_key(),
-            enrolment,
+            identity: Identity::new(enrolment, seed),
             build,
             now: 0,
             born: None,
@@ -99,19 +101,27 @@ impl<D: Decoder> Receiver<D> {
         }
     }
 
-    /// How to open the MQTT session.
-    pub fn session(&self) -> Session<'_> {
-        let digits = self.enrolment.receiver.hex();
+    /// How to open the MQTT session. `attempt`: how many in a row have failed; while secret or authority are changing, another
+    /// one is tried each time.
+    pub fn session(&self, attempt: u32) -> Session<'_> {
+        let enrolment = self.identity.enrolment();
+        let (password, ca) = self.identity.login(attempt);
+        let digits = enrolment.receiver.hex();
         Session {
-            host: &self.enrolment.mqtt_host,
-            port: self.enrolment.mqtt_port,
-            ca: self.enrolment.mqtt_ca.as_deref(),
+            host: &enrolment.mqtt_host,
+            port: enrolment.mqtt_port,
+            ca,
             name: digits.iter().map(|digit| char::from(*digit)).collect(),
-            password: self.enrolment.secret.mqtt_password(),
+            password,
             will: self.up(Uplink::Presence),
-            media_host: &self.enrolment.media_host,
-            media_port: self.enrolment.media_port,
+            media_host: &enrolment.media_host,
+            media_port: enrolment.media_port,
         }
+    }
+
+    /// Its enrolment, as it was stored last.
+    pub fn enrolment(&self) -> &Enrolment {
+        self.identity.enrolment()
     }
 
     /// Takes what happened at `now`; what follows from it comes out of [`Receiver::poll`]. A `now` before the last one counts as
@@ -129,6 +139,7 @@ impl<D: Decoder> Receiver<D> {
                     subscribed: 0,
                     present: false,
                     telemetry_due: now,
+                    rotation_due: now,
                 });
                 self.path.mqtt_up(now);
             }
@@ -138,6 +149,7 @@ impl<D: Decoder> Receiver<D> {
             }
             Input::Mqtt { topic, payload } => self.message(topic, payload),
             Input::Datagram(datagram) => self.datagram(datagram, Way::Udp),
+            Input::Stored(done) => self.stored(done),
             Input::Timer => {}
         }
     }
@@ -148,6 +160,9 @@ impl<D: Decoder> Receiver<D> {
         loop {
             if self.reboot == Reboot::Told {
                 return self.settle();
+            }
+            if self.identity.is_to_store() {
+                return Some(Output::Store(self.identity.storing()));
             }
             let amplifier = self.player.amplifier();
             if amplifier != self.amplifier {
@@ -186,16 +201,22 @@ impl<D: Decoder> Receiver<D> {
                 });
             }
             if let Some(receipt) = self.next_receipt() {
-                let Ok(length) = receipt.seal(&self.report_key, &mut self.message) else {
+                let Ok(length) = receipt.seal(self.identity.report_key(), &mut self.message) else {
                     continue;
                 };
                 return Some(self.publish(Uplink::Receipt, length, true));
             }
             if let Some(telemetry) = self.next_telemetry() {
-                let Ok(length) = telemetry.seal(&self.report_key, &mut self.message) else {
+                let Ok(length) = telemetry.seal(self.identity.report_key(), &mut self.message) else {
                     continue;
                 };
                 return Some(self.publish(Uplink::Telemetry, length, false));
+            }
+            if let Some(rotation) = self.next_rotation() {
+                let Ok(length) = rotation.seal(self.identity.report_key(), &mut self.message) else {
+                    continue;
+                };
+                return Some(self.publish(Uplink::Rotation, length, true));
             }
             let Some(offset) = self.clock.offset() else {
                 return self.settle();
@@ -219,11 +240,14 @@ impl<D: Decoder> Receiver<D> {
         }
         let line = self.mqtt.as_ref().filter(|line| line.present);
         let telemetry = line.map(|line| line.telemetry_due);
+        let unfinished = self.identity.unfinished().is_some();
+        let rotation = line.filter(|_| unfinished).map(|line| line.rotation_due);
         let instants = [
             Some(self.path.due()),
             self.player.wakeup(),
             self.receipts.due(self.now),
             telemetry,
+            rotation,
         ];
         let next = instants.into_iter().flatten().min()?;
         Some(Micros(u64::try_from(next).unwrap_or(0)))
@@ -281,10 +305,14 @@ impl<D: Decoder> Receiver<D> {
     }
 
     fn message(&mut self, text: &str, payload: &mut [u8]) {
-        let me = self.enrolment.receiver;
+        let me = self.enrolment().receiver;
         match Topic::parse(text) {
             Some(Topic::Down(id, Downlink::Media)) if id == me => self.datagram(payload, Way::Mqtt),
             Some(Topic::Down(id, Downlink::Command)) if id == me => self.command(payload),
+            Some(Topic::Down(id, Downlink::Succession)) if id == me => {
+                let taken = self.identity.succession(payload);
+                self.counters.refused_commands += u32::from(!taken);
+            }
             Some(Topic::Area(_)) => self.command(payload),
             _ => self.counters.refused_commands += 1,
         }
@@ -302,13 +330,16 @@ impl<D: Decoder> Receiver<D> {
 
     fn answer(&mut self, datagram: &[u8], way: Way) {
         let now = self.now;
-        let answer = Answer::open(&self.hello_key, datagram).ok();
-        let said = answer.and_then(|answer| Some((answer, self.path.take(answer.t1, way)?)));
-        let learnt = said.filter(|(answer, said)| self.clock.learn(said.at, answer, now));
+        let answer = self.identity.answer(datagram);
+        let said = answer.and_then(|(answer, anew)| Some((answer, anew, self.path.take(answer.t1, way)?)));
+        let learnt = said.filter(|(answer, _, said)| self.clock.learn(said.at, answer, now));
         match learnt {
-            Some((_, said)) => {
+            Some((_, anew, said)) => {
                 self.counters.answers += 1;
                 self.path.answered(&said, now);
+                if anew {
+                    self.identity.acknowledged();
+                }
             }
             None => self.counters.refused_media += 1,
         }
@@ -321,19 +352,34 @@ impl<D: Decoder> Receiver<D> {
             .offset()
             .zip(self.clock.wall(now))
             .zip(self.clock.first_set());
-        let command = Command::open(&self.enrolment.server_key, message).ok();
-        let admitted = command
-            .zip(times)
-            .filter(|(command, ((_, wall), booted))| self.gate.admits(&self.enrolment, command, *wall, *booted));
+        let command = Command::open(&self.enrolment().server_key, message).ok();
+        let admitted = command.zip(times).filter(|(command, ((_, wall), booted))| {
+            self.gate.admits(self.identity.enrolment(), command, *wall, *booted)
+        });
         let Some((command, ((offset, wall), _))) = admitted else {
             self.counters.refused_commands += 1;
             return;
         };
+        let taken = match &command.order {
+            Order::Areas(areas) => self.identity.areas(areas),
+            Order::Authority(authority) => self.identity.authority(authority),
+            Order::Rotate(rotate) => {
+                if let Some(line) = &mut self.mqtt {
+                    line.rotation_due = now;
+                }
+                self.identity.rotate(rotate)
+            }
+            _ => true,
+        };
+        if !taken {
+            self.counters.refused_commands += 1;
+            return;
+        }
         self.counters.obeyed += 1;
         match command.order {
             Order::Play(play) if play.end() <= wall => self.counters.too_late += 1,
             Order::Play(play) => {
-                if let Some(over) = self.player.play(play, &self.enrolment.secret, now, offset) {
+                if let Some(over) = self.player.play(play, self.identity.sound(), now, offset) {
                     self.counters.crowded_out += u32::from(over.outcome != Outcome::Refused);
                     self.receipts.keep(over);
                 }
@@ -354,7 +400,7 @@ impl<D: Decoder> Receiver<D> {
                 self.player.set_policy(policy, now, offset);
                 self.tell_soon();
             }
-            Order::Areas(_) | Order::Authority(_) | Order::Rotate(_) => self.counters.refused_commands += 1,
+            Order::Areas(_) | Order::Authority(_) | Order::Rotate(_) => {}
             Order::Reboot => {
                 self.player.silence();
                 self.sound = None;
@@ -363,9 +409,26 @@ impl<D: Decoder> Receiver<D> {
         }
     }
 
+    fn stored(&mut self, done: bool) {
+        self.counters.not_stored += u32::from(!done);
+        let Some(change) = self.identity.stored(done) else {
+            return;
+        };
+        if change == Change::Areas {
+            // Those that it has are asked for again, which changes nothing.
+            if let Some(line) = &mut self.mqtt {
+                line.subscribed = line.subscribed.min(OWN_TOPICS.len());
+            }
+            if let Some(now) = self.clock.wall(self.now) {
+                self.gate.moved(now);
+            }
+        }
+        self.tell_soon();
+    }
+
     fn hello(&mut self, way: Way, probe: bool) -> Output<'_> {
         let clock_set = self.clock.offset().is_some();
-        let t1 = self.clock.t1(self.now);
+        let t1 = self.clock.t1(self.now, || self.identity.random());
         self.path.said(Said {
             t1,
             at: self.now,
@@ -375,12 +438,12 @@ impl<D: Decoder> Receiver<D> {
         });
         self.counters.hellos += 1;
         let datagram = Hello {
-            receiver: self.enrolment.receiver,
+            receiver: self.identity.enrolment().receiver,
             t1,
             clock_set,
             probe,
         }
-        .seal(&self.hello_key);
+        .seal(self.identity.hello_key());
         self.message[..datagram.len()].copy_from_slice(&datagram);
         match way {
             Way::Udp => Output::Datagram(&self.message[..datagram.len()]),
@@ -390,11 +453,10 @@ impl<D: Decoder> Receiver<D> {
 
     fn next_subscription(&mut self) -> Option<topic::Text> {
         let line = self.mqtt.as_mut()?;
-        let me = self.enrolment.receiver;
-        let topic = match line.subscribed {
-            0 => Topic::Down(me, Downlink::Command),
-            1 => Topic::Down(me, Downlink::Media),
-            n => Topic::Area(*self.enrolment.areas.get(n - 2)?),
+        let enrolment = self.identity.enrolment();
+        let topic = match OWN_TOPICS.get(line.subscribed) {
+            Some(kind) => Topic::Down(enrolment.receiver, *kind),
+            None => Topic::Area(*enrolment.areas.get(line.subscribed - OWN_TOPICS.len())?),
         };
         line.subscribed += 1;
         Some(topic.text())
@@ -438,7 +500,7 @@ impl<D: Decoder> Receiver<D> {
         self.told_sounding = sounding;
         let (serial, at) = self.serial()?;
         let uptime = (now - self.born.unwrap_or(now)) / 1_000_000;
-        Some(Telemetry {
+        let mut telemetry = Telemetry {
             serial,
             at,
             uptime: u32::try_from(uptime).unwrap_or(u32::MAX),
@@ -451,10 +513,29 @@ impl<D: Decoder> Receiver<D> {
             lost: self.counters.lost,
             refused_media: self.counters.refused_media,
             refused_commands: self.counters.refused_commands,
-            firmware: name(self.build.firmware),
-            board: name(self.build.board),
-            key_number: self.enrolment.key_number,
+            firmware: fitting(self.build.firmware),
+            board: fitting(self.build.board),
             ..Telemetry::default()
+        };
+        self.identity.tell(&mut telemetry);
+        Some(telemetry)
+    }
+
+    fn next_rotation(&mut self) -> Option<Rotation> {
+        let now = self.now;
+        let line = self.mqtt.as_mut().filter(|line| line.present)?;
+        if now < line.rotation_due || self.identity.unfinished().is_none() {
+            return None;
+        }
+        line.rotation_due = now + TELEMETRY;
+        let (serial, at) = self.serial()?;
+        let (epoch, it) = self.identity.unfinished()?;
+        Some(Rotation {
+            serial,
+            at,
+            epoch,
+            receiver: it.receiver,
+            server: it.server,
         })
     }
 
@@ -506,7 +587,7 @@ impl<D: Decoder> Receiver<D> {
     }
 
     fn up(&self, kind: Uplink) -> topic::Text {
-        Topic::Up(self.enrolment.receiver, kind).text()
+        Topic::Up(self.enrolment().receiver, kind).text()
     }
 
     fn publish(&self, kind: Uplink, length: usize, at_least_once: bool) -> Output<'_> {
@@ -517,15 +598,4 @@ impl<D: Decoder> Receiver<D> {
             retain: false,
         }
     }
-}
-
-/// As much of a name as fits.
-fn name<const N: usize>(text: &str) -> heapless::String<N> {
-    let mut name = heapless::String::new();
-    for c in text.chars() {
-        if name.push(c).is_err() {
-            break;
-        }
-    }
-    name
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use loa_receiver::Micros;
 
-use crate::enrolments;
 use crate::fault::{Burst, Faults, Outage, Scope};
 use crate::recording::Gaps;
 use crate::report::Report;
 use crate::simulation::{Config, Error, Simulation};
+use crate::{claim, enrolments};
 
 /// Chạy cụm thu phát thanh mô phỏng: phần mềm thật của cụm thu, mạng thật, lỗi mạng theo yêu cầu.
 /// (Run simulated receivers: the real receiver software over real sockets, with faults to order.)
@@ -22,6 +22,9 @@ pub struct Args {
     /// Số cụm: lấy các tệp đầu tiên theo tên (how many receivers: the first files by name) [mặc định (default): tất cả (all)]
     #[arg(long, value_name = "N")]
     pub receivers: Option<usize>,
+    /// Thêm một bản sao của cụm đầu tiên: hai thiết bị, một danh tính (add a clone of the first receiver: two devices, one identity)
+    #[arg(long)]
+    pub clone: bool,
     /// Ghi âm thanh từng cụm vào thư mục này: WAV và chỉ mục (keep what each sounds here: WAV and index)
     #[arg(long, value_name = "DIR")]
     pub wav: Option<PathBuf>,
@@ -112,7 +115,7 @@ impl Args {
             gaps: if self.wav_gaps { Gaps::Silent } else { Gaps::LeftOut },
             decode: !self.no_decode,
             spread: Duration::from_secs(self.spread),
-            ..Config::new(enrolments::read(&self.enrolments, self.receivers)?)
+            ..Config::new(Vec::new())
         })
     }
 }
@@ -122,9 +125,20 @@ impl Args {
 /// # Errors
 /// What cannot be, or cannot be written.
 pub async fn run(args: &Args, shutdown: impl Future<Output = ()>) -> Result<Report, Error> {
-    let simulation = Simulation::start(args.config()?)?;
+    let mut config = args.config()?;
+    tokio::pin!(shutdown);
+    let claimed = claim::all(enrolments::read(&args.enrolments, args.receivers)?, args.seed);
+    (config.files, config.enrolments) = tokio::select! {
+        () = &mut shutdown => return Ok(Report { seed: args.seed, receivers: Vec::new() }),
+        claimed = claimed => claimed?.into_iter().unzip(),
+    };
+    if args.clone {
+        // Last, so that it has no file: a thief's copy.
+        config.enrolments.extend(config.enrolments.first().cloned());
+    }
+    let simulation = Simulation::start(config)?;
     tokio::select! {
-        () = shutdown => {}
+        () = &mut shutdown => {}
         () = simulation.wait_played(args.broadcasts.unwrap_or_default()), if args.broadcasts.is_some() => {}
     }
     let report = simulation.stop().await?;

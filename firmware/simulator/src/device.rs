@@ -3,24 +3,26 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use loa_protocol::MAX_DATAGRAM;
+use loa_protocol::enrolment::MAX_ENROLMENT;
 use loa_receiver::{Enrolment, Input, Micros, Output, Receiver};
 use rumqttc::{AsyncClient, ConnectionError, Packet, QoS};
 use tokio::net::{UdpSocket, lookup_host};
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::BUILD;
 use crate::clock::Clock;
 use crate::fault::{Faults, Link};
 use crate::hearing::Hearing;
-use crate::mqtt::{self, Line};
+use crate::mqtt::{self, Authorities, Line};
 use crate::observer::{News, Observer};
 use crate::random::Random;
 use crate::simulation::Event;
+use crate::{BUILD, enrolments};
 
 /// What can be done to a running receiver.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +71,9 @@ pub(crate) struct Device {
     /// When it is switched on for the first time.
     pub(crate) power_on: Micros,
     pub(crate) random: Random,
-    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    /// Where its enrolment is kept.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) authorities: Authorities,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) progress: watch::Sender<u64>,
@@ -103,8 +107,15 @@ impl Device {
     /// From power-on until the next.
     async fn live(&mut self, stop: &mut watch::Receiver<bool>) -> End {
         let booted = self.clock.now();
-        let mut core = Box::new(Receiver::new(self.enrolment.clone(), BUILD, Hearing::new(self.decode)));
-        let (line, client) = mqtt::open(&core.session(), self.tls.clone(), self.random.clone());
+        let mut core = Box::new(Receiver::new(
+            self.enrolment.clone(),
+            BUILD,
+            self.random.seed(),
+            Hearing::new(self.decode),
+        ));
+        let session = core.session(0);
+        let tls = self.tls(session.ca);
+        let (line, client) = mqtt::open(&session, tls, self.random.clone());
         let mut waiting: Waiting = Box::pin(line.next());
         let mut shell = Shell {
             booted,
@@ -147,8 +158,13 @@ impl Device {
                     }
                 }
                 // In an outage nobody looks at the line: the connection stalls, and whoever waits for it times out.
-                (line, event) = &mut waiting, if outage.is_none() => {
+                (mut line, event) = &mut waiting, if outage.is_none() => {
+                    let failed = event.is_err();
                     self.mqtt(&mut core, &mut shell, &line, event);
+                    if failed {
+                        let session = core.session(line.attempts());
+                        line.log_in(&session.name, &session.password, self.tls(session.ca));
+                    }
                     waiting = Box::pin(line.next());
                 }
                 () = sleep_until(wake.map(|at| self.clock.instant(at))) => {
@@ -230,7 +246,12 @@ impl Device {
         let mut shared = self.shared.lock();
         shared.observer.counted(*core.counters());
         let mut news = Vec::new();
-        while let Some(output) = core.poll() {
+        let mut stored = None;
+        loop {
+            if let Some(done) = stored.take() {
+                core.handle(Micros(now.0 - shell.booted.0), Input::Stored(done));
+            }
+            let Some(output) = core.poll() else { break };
             match output {
                 Output::Subscribe(topic) => {
                     let _ = shell.client.try_subscribe(topic.as_str(), QoS::AtLeastOnce);
@@ -259,6 +280,14 @@ impl Device {
                 }
                 Output::Amplifier(on) => shared.observer.amplifier(on),
                 Output::Status(status) => news.extend(shared.observer.status(status)),
+                Output::Store(enrolment) => {
+                    let done = keep(self.file.as_deref(), enrolment);
+                    if done {
+                        shared.observer.enrolled(enrolment);
+                        self.enrolment = enrolment.clone();
+                    }
+                    stored = Some(done);
+                }
                 Output::Reboot => shell.reboot = true,
             }
         }
@@ -276,6 +305,14 @@ impl Device {
             });
             self.progress.send_modify(|progress| *progress += 1);
         }
+    }
+
+    /// How to check the broker by this authority.
+    fn tls(&mut self, ca: Option<&[u8]>) -> Option<Arc<rustls::ClientConfig>> {
+        let trusted = self.authorities.trust(ca?);
+        trusted
+            .inspect_err(|error| tracing::error!(receiver = %self.enrolment.receiver, %error))
+            .ok()
     }
 
     /// A new socket that speaks to the server's media socket only.
@@ -297,6 +334,18 @@ impl Device {
             .inspect_err(|error| tracing::warn!(receiver = %self.enrolment.receiver, host, port, %error, "no way to the media socket"))
             .ok()
     }
+}
+
+/// Keeps an enrolment in its file, if it has one.
+fn keep(file: Option<&Path>, enrolment: &Enrolment) -> bool {
+    let Some(file) = file else { return true };
+    let mut flash = [0; MAX_ENROLMENT];
+    let kept = enrolment
+        .encode(&mut flash)
+        .map_err(std::io::Error::other)
+        .and_then(|length| enrolments::keep(file, &flash[..length]));
+    kept.inspect_err(|error| tracing::error!(file = %file.display(), %error, "the enrolment cannot be kept"))
+        .is_ok()
 }
 
 /// What a life has besides the core.

@@ -1,8 +1,20 @@
 //! Where simulated receivers come from: files with an enrolment each, as they lie in a board's flash.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use loa_protocol::claim::Configuration;
 use loa_receiver::Enrolment;
+
+/// What lies in a board's flash.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Flash {
+    /// A receiver.
+    Enrolled(Box<Enrolment>),
+    /// A device that asks to become one.
+    Claiming(Box<Configuration>),
+}
 
 /// Enrolments that cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +28,7 @@ pub enum WrongEnrolments {
         source: std::io::Error,
     },
     /// A file holds something else.
-    #[error("{} is no enrolment file: it does not begin with LOA1", path.display())]
+    #[error("{} is no enrolment file: it begins neither with LOA1 nor, as a claim configuration, with LOA0", path.display())]
     Other {
         /// Which.
         path: PathBuf,
@@ -41,12 +53,12 @@ pub enum WrongEnrolments {
     },
 }
 
-/// Reads the first `wanted` enrolment files of `folder` in the order of their names, or all of them. Hidden files and
-/// folders are passed over.
+/// Reads the first `wanted` enrolment files of `folder` in the order of their names, or all of them; says in which file
+/// each lies. Hidden files and folders are passed over.
 ///
 /// # Errors
 /// A file that is no enrolment, or not enough of them.
-pub fn read(folder: &Path, wanted: Option<usize>) -> Result<Vec<Enrolment>, WrongEnrolments> {
+pub fn read(folder: &Path, wanted: Option<usize>) -> Result<Vec<(PathBuf, Flash)>, WrongEnrolments> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
         move |source| WrongEnrolments::Unreadable { path, source }
@@ -74,13 +86,30 @@ pub fn read(folder: &Path, wanted: Option<usize>) -> Result<Vec<Enrolment>, Wron
         .into_iter()
         .map(|path| {
             let bytes = std::fs::read(&path).map_err(unreadable(&path))?;
-            match Enrolment::decode(&bytes) {
-                Ok(Some(enrolment)) => Ok(enrolment),
+            let enrolled = Enrolment::decode(&bytes).map(|it| it.map(|it| Flash::Enrolled(Box::new(it))));
+            let claiming = || Configuration::decode(&bytes).map(|it| it.map(|it| Flash::Claiming(Box::new(it))));
+            match enrolled.and_then(|it| it.map_or_else(claiming, |it| Ok(Some(it)))) {
+                Ok(Some(flash)) => Ok((path, flash)),
                 Ok(None) => Err(WrongEnrolments::Other { path }),
                 Err(error) => Err(WrongEnrolments::Damaged { path, error }),
             }
         })
         .collect()
+}
+
+/// Puts `flash` into the file `path` in place of what was there: whenever the power fails, one or the other is there, whole.
+///
+/// # Errors
+/// The disk's; what was there is there then.
+pub fn keep(path: &Path, flash: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = folder.join(format!(".{name}.new"));
+    let mut file = File::create(&new)?;
+    file.write_all(flash)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -108,6 +137,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_takes_the_place_of_what_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.loa");
+        let mut bytes = [0; 2048];
+        for n in [1, 2] {
+            let length = enrolment(n).encode(&mut bytes).unwrap();
+            keep(&path, &bytes[..length]).unwrap();
+            let read = read(folder.path(), None).unwrap();
+            assert_eq!(read, [(path.clone(), Flash::Enrolled(Box::new(enrolment(n))))]);
+        }
+        assert!(keep(&folder.path().join("nowhere/1.loa"), b"").is_err());
+    }
+
+    #[test]
     fn the_first_files_by_name_are_taken() {
         let folder = tempfile::tempdir().unwrap();
         let mut bytes = [0; 2048];
@@ -119,7 +162,10 @@ mod tests {
         let names = |wanted| {
             let read = read(folder.path(), wanted).unwrap();
             read.into_iter()
-                .map(|enrolment| enrolment.receiver.0[0])
+                .map(|(_, flash)| match flash {
+                    Flash::Enrolled(enrolment) => enrolment.receiver.0[0],
+                    Flash::Claiming(_) => 0,
+                })
                 .collect::<Vec<_>>()
         };
         assert_eq!(names(Some(2)), [1, 2]);

@@ -9,6 +9,7 @@
 
 #[cfg(feature = "clap")]
 pub mod args;
+pub mod claim;
 mod clock;
 mod device;
 pub mod enrolments;

@@ -31,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub struct WrongAuthority(#[from] rustls::Error);
 
 /// How to check brokers, for each authority once.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Authorities(HashMap<Vec<u8>, Arc<rustls::ClientConfig>>);
 
 impl Authorities {
@@ -103,6 +103,20 @@ impl Line {
         let event = self.events.poll().await;
         self.attempts = if event.is_ok() { 0 } else { self.attempts + 1 };
         (self, event)
+    }
+
+    /// Gives the next attempt other credentials and another authority.
+    pub(crate) fn log_in(&mut self, name: &str, password: &[u8], tls: Option<Arc<rustls::ClientConfig>>) {
+        let options = &mut self.events.mqtt_options;
+        options.set_credentials(name, String::from_utf8_lossy(password));
+        if let Some(tls) = tls {
+            options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
+        }
+    }
+
+    /// How many attempts in a row have failed.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
     }
 
     /// Whether the last attempt was the first to fail: worth a word.

@@ -71,7 +71,11 @@ struct Broadcast {
 impl Observer {
     pub(crate) fn new(enrolment: Enrolment, recording: Option<Recording>, measure: bool) -> Self {
         Self {
-            report_key: enrolment.secret.report_key(),
+            report_key: enrolment
+                .unfinished
+                .as_ref()
+                .map_or(&enrolment.secret, |it| &it.secret)
+                .report_key(),
             enrolment,
             measure,
             recording,
@@ -86,6 +90,14 @@ impl Observer {
             ended: 0,
             counters: Counters::default(),
         }
+    }
+
+    /// The receiver's enrolment has changed: what it says and hears is read by that from now on.
+    pub(crate) fn enrolled(&mut self, enrolment: &Enrolment) {
+        // Reports are under the old secret until the server has the new one.
+        let reports = enrolment.unfinished.as_ref().map_or(&enrolment.secret, |it| &it.secret);
+        self.report_key = reports.report_key();
+        self.enrolment = enrolment.clone();
     }
 
     /// What the receiver has counted since it booted.

@@ -21,6 +21,12 @@ impl Random {
         mix(self.0)
     }
 
+    /// A seed for a receiver's own random numbers: others after each boot, and all the same in a simulation that is run again.
+    pub fn seed(&mut self) -> [u8; 32] {
+        let words: [u64; 4] = core::array::from_fn(|_| self.draw());
+        core::array::from_fn(|i| words[i / 8].to_be_bytes()[i % 8])
+    }
+
     /// A number from 0 up to and without 1.
     pub fn fraction(&mut self) -> f64 {
         // 53 bits are what a double holds exactly.

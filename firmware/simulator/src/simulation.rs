@@ -10,6 +10,7 @@ use loa_receiver::{Enrolment, Micros};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::claim::ClaimFailed;
 use crate::clock::Clock;
 use crate::device::{Device, Order, Shared};
 use crate::enrolments::WrongEnrolments;
@@ -25,6 +26,8 @@ use crate::report::Report;
 pub struct Config {
     /// One receiver each.
     pub enrolments: Vec<Enrolment>,
+    /// Where each keeps its enrolment when it changes, in the same order; those that have no file keep it as long as the simulation lasts.
+    pub files: Vec<PathBuf>,
     /// What is wrong with the network of each, chosen for each by itself.
     pub faults: Faults,
     /// What chance follows from: the same seed, the same faults.
@@ -47,6 +50,7 @@ impl Config {
     pub fn new(enrolments: Vec<Enrolment>) -> Self {
         Self {
             enrolments,
+            files: Vec::new(),
             faults: Faults::default(),
             seed: 0,
             wav_folder: None,
@@ -67,6 +71,9 @@ pub enum Error {
     /// See there.
     #[error(transparent)]
     Enrolments(#[from] WrongEnrolments),
+    /// See there.
+    #[error(transparent)]
+    Claim(#[from] ClaimFailed),
     /// See there.
     #[error(transparent)]
     Fault(#[from] WrongFault),
@@ -153,13 +160,14 @@ impl Simulation {
         let mut devices = Vec::with_capacity(count);
         let mut receivers = Vec::with_capacity(count);
         for (number, enrolment) in config.enrolments.into_iter().enumerate() {
-            let tls = enrolment.mqtt_ca.as_ref().map(|ca| authorities.trust(ca)).transpose()?;
-            let name: String = enrolment
-                .receiver
-                .hex()
-                .iter()
-                .map(|digit| char::from(*digit))
-                .collect();
+            for ca in [enrolment.mqtt_ca.as_deref(), enrolment.next_ca.as_deref()] {
+                ca.map(|ca| authorities.trust(ca)).transpose()?;
+            }
+            let digits = enrolment.receiver.hex();
+            let mut name: String = digits.iter().map(|digit| char::from(*digit)).collect();
+            if receivers.iter().any(|other: &Handle| other.id == enrolment.receiver) {
+                name += "-clone";
+            }
             let recording = match &config.wav_folder {
                 Some(folder) => Some(Recording::create(folder, &name, config.gaps)?),
                 None => None,
@@ -185,7 +193,8 @@ impl Simulation {
                 decode: config.decode,
                 power_on: Micros((u128::from(spread) * number as u128 / count as u128) as u64),
                 random: Random::new(config.seed, stream + 2),
-                tls,
+                file: config.files.get(number).cloned(),
+                authorities: authorities.clone(),
                 orders: ordered,
                 events: events.clone(),
                 progress: advance.clone(),

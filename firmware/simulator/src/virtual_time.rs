@@ -15,6 +15,7 @@ use crate::BUILD;
 use crate::fault::{Faults, Link};
 use crate::hearing::Hearing;
 use crate::observer::{News, Observer};
+use crate::random::Random;
 use crate::recording::{Stretch, Stretches};
 use crate::report::ReceiverReport;
 
@@ -75,7 +76,12 @@ impl VirtualReceiver {
         let mut observer = Observer::new(enrolment.clone(), None, true);
         observer.booted();
         Self {
-            core: Box::new(Receiver::new(enrolment.clone(), BUILD, Hearing::new(true))),
+            core: Box::new(Receiver::new(
+                enrolment.clone(),
+                BUILD,
+                Random::new(seed, 2).seed(),
+                Hearing::new(true),
+            )),
             observer,
             enrolment,
             booted: at,
@@ -188,7 +194,12 @@ impl VirtualReceiver {
         }
         self.core.handle(self.now, input);
         let now = unix(self.booted, self.now);
-        while let Some(output) = self.core.poll() {
+        let mut stored = false;
+        loop {
+            if std::mem::take(&mut stored) {
+                self.core.handle(self.now, Input::Stored(true));
+            }
+            let Some(output) = self.core.poll() else { break };
             let mut news = None;
             match output {
                 Output::Subscribe(topic) => self.done.subscriptions.push(topic.as_str().to_owned()),
@@ -221,6 +232,11 @@ impl VirtualReceiver {
                 }
                 Output::Amplifier(on) => self.observer.amplifier(on),
                 Output::Status(status) => news = self.observer.status(status),
+                Output::Store(enrolment) => {
+                    self.observer.enrolled(enrolment);
+                    self.enrolment = enrolment.clone();
+                    stored = true;
+                }
                 Output::Reboot => self.done.rebooting = true,
             }
             self.done.news.extend(news.map(|news| (now, news)));

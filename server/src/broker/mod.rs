@@ -7,6 +7,8 @@
 //! silent client would shut everybody out. Nothing is stored: sessions end with their connection, and whoever comes back
 //! is told anew.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod attempts;
 mod credentials;
 mod gate;
 pub mod mosquitto;

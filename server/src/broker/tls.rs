@@ -33,9 +33,14 @@ const TRUST: &str = "ca.crt";
 /// Key and certificate of the broker.
 const BROKER: &str = "broker.pem";
 
+/// Key and certificate of the website.
+const WEBSITE: &str = "https.pem";
+
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// A broker's certificate is made for this long.
 const LIFE: Duration = YEAR.saturating_mul(5);
+/// A website's: browsers take none for longer than 825 days.
+const WEBSITE_LIFE: Duration = YEAR;
 
 /// Why there are no certificates.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +98,13 @@ impl Authority {
                 let (key, certificate) = take(&pem).ok_or_else(|| Error::Damaged(file.clone()))?;
                 let key = KeyPair::try_from(&key).map_err(|_| Error::Damaged(file.clone()))?;
                 // A key that did not sign its own certificate signs for nobody who trusts that.
-                let sample = sign(&key, &["sample".to_owned()], UnixMicros(1_800_000_000_000_000))?;
+                let sample = sign(
+                    &key,
+                    &["sample".to_owned()],
+                    "sample",
+                    UnixMicros(1_800_000_000_000_000),
+                    LIFE,
+                )?;
                 if !fits(
                     &sample.1,
                     &certificate,
@@ -149,11 +160,38 @@ impl Authority {
         if let Some(config) = kept {
             return Ok(Arc::new(config));
         }
-        let (key, certificate) = sign(&self.key, hosts, now)?;
+        let (key, certificate) = sign(&self.key, hosts, "Loa MQTT", now, LIFE)?;
         let config = config(PrivateKeyDer::Pkcs8(key.serialize_der().into()), certificate.clone())?;
         write(&file, &(key.serialize_pem() + &pem_of(&certificate)), 0o600)?;
         tracing::info!(?hosts, "a certificate for the MQTT broker was made");
         Ok(Arc::new(config))
+    }
+
+    /// Key and certificate (PEM) that a website shows to those who know it by any of `hosts`: the ones in the folder if they
+    /// will still do a third of their life and two days after `now`, otherwise new ones.
+    ///
+    /// # Errors
+    /// See [`enum@Error`].
+    pub fn website(&self, hosts: &[String], now: UnixMicros) -> Result<String, Error> {
+        if let Some(host) = hosts.iter().find(|host| ServerName::try_from(host.as_str()).is_err()) {
+            return Err(Error::Host(host.clone()));
+        }
+        let file = self.folder.join(WEBSITE);
+        let two_days = Duration::from_secs(2 * 86_400);
+        let later = UnixTime::since_unix_epoch(Duration::from_micros(now.0) + WEBSITE_LIFE / 3 + two_days);
+        if let Some(pem) = read(&file)? {
+            let good = take(&pem).is_some_and(|(key, certificate)| {
+                fits(&certificate, &self.certificate, hosts, later) && config(key, certificate).is_ok()
+            });
+            if let (true, Ok(pem)) = (good, String::from_utf8(pem)) {
+                return Ok(pem);
+            }
+        }
+        let (key, certificate) = sign(&self.key, hosts, "Loa", now, WEBSITE_LIFE)?;
+        let pem = key.serialize_pem() + &pem_of(&certificate);
+        write(&file, &pem, 0o600)?;
+        tracing::info!(?hosts, "a certificate for HTTPS was made");
+        Ok(pem)
     }
 }
 
@@ -205,9 +243,11 @@ fn authority() -> CertificateParams {
 fn sign(
     authority_key: &KeyPair,
     hosts: &[String],
+    name: &str,
     now: UnixMicros,
+    life: Duration,
 ) -> Result<(KeyPair, CertificateDer<'static>), Error> {
-    let until = Duration::from_micros(now.0) + LIFE;
+    let until = Duration::from_micros(now.0) + life;
     let mut params = CertificateParams::new(hosts)?;
     // An address is named twice, as what it is and as text: the receivers' TLS (embedded-tls) compares text only.
     for address in hosts.iter().filter(|host| host.parse::<std::net::Ipv4Addr>().is_ok()) {
@@ -215,12 +255,18 @@ fn sign(
             .subject_alt_names
             .push(SanType::DnsName(address.as_str().try_into()?));
     }
-    params.distinguished_name.push(DnType::CommonName, "Loa MQTT");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     // Long before now: a receiver connects before it knows the time well.
     params.not_before = rcgen::date_time_ymd(2024, 1, 1);
+    if life == WEBSITE_LIFE {
+        // Browsers know the time, give or take a day, and count the whole of the life.
+        let since = Duration::from_micros(now.0).saturating_sub(Duration::from_secs(86_400));
+        params.not_before = time::OffsetDateTime::from_unix_timestamp(since.as_secs().cast_signed())
+            .unwrap_or(rcgen::date_time_ymd(2024, 1, 1));
+    }
     params.not_after = time::OffsetDateTime::from_unix_timestamp(until.as_secs().cast_signed())
         .unwrap_or(rcgen::date_time_ymd(2049, 12, 31))
         .min(rcgen::date_time_ymd(2049, 12, 31));

@@ -88,19 +88,19 @@ async fn serve(args: &ConfigArgs) -> anyhow::Result<()> {
         tracing::warn!("{name} is set, but there is no such setting");
     }
     let config = load(args, |name| std::env::var(name).ok())?;
-    let url = config.public_url.clone();
 
     let (end, shutdown) = watch::channel(false);
     let mut running = serve::start(config, shutdown).await?;
-    let url = url.unwrap_or_else(|| format!("http://{}", running.http));
-    say(&format!("Trang điều khiển / Console: {url}\n"))?;
+    say(&format!("Trang điều khiển / Console: {}\n", running.url))?;
     if let Some(link) = &running.setup {
         say("Chưa có người dùng nào. Mở đường dẫn này một lần, trong 24 giờ, để tạo người quản trị:\n")?;
         say("There is no user yet. Open this link once, within 24 hours, to make the first administrator:\n")?;
         say(&format!("  {link}\n"))?;
     }
+    let reload = running.reload.clone();
     tokio::select! {
         told = until_told_to_end() => told?,
+        told = pass_on_hangups(&reload) => told?,
         _ = running.ended() => anyhow::bail!("a part of the server has failed, see the log: start it again"),
     }
     tracing::info!("ending");
@@ -129,6 +129,15 @@ async fn until_told_to_end() -> std::io::Result<()> {
         interrupted = tokio::signal::ctrl_c() => interrupted,
         _ = terminate.recv() => Ok(()),
     }
+}
+
+/// Tells the server at each SIGHUP to look at its certificate again.
+async fn pass_on_hangups(reload: &tokio::sync::Notify) -> std::io::Result<()> {
+    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+    while hangup.recv().await.is_some() {
+        reload.notify_one();
+    }
+    Ok(())
 }
 
 /// Where the data is: the settings that commands beside a server need. All settings are taken, the usual ones are shown.

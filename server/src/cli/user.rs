@@ -177,9 +177,7 @@ impl Command {
                 store
                     .offer_link(&actor(), clock::now(), user.id, None, &hash(&token), !keep_factors)
                     .await?;
-                let url = config
-                    .public_url
-                    .unwrap_or_else(|| format!("http://{}", config.http_listen));
+                let url = crate::serve::console(&config, config.http_listen, config.https_listen);
                 say(&format!("{}\n", links::address(&url, &token)))?;
                 store.close().await;
             }

@@ -2,10 +2,12 @@
 //! only place that a key stands in.
 
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Config, Metrics, MqttUrl};
+use super::values::{
+    addresses, audience, domains, host, https_url, limit, listen_or_off, mqtt_url, parse, port, some, switch, within,
+};
+use super::{Audience, Config};
 
 /// One key.
 pub struct Key {
@@ -68,11 +70,172 @@ pub const KEYS: &[Key] = &[
         vi: "Ai được đọc /metrics: chỉ máy này, hay tất cả.",
         en: "Who may read /metrics: this machine only, or all.",
         set: |c, v| {
-            c.http_metrics = match v {
-                "loopback" => Metrics::Loopback,
-                "all" => Metrics::All,
-                _ => return Err("loopback or all".into()),
-            };
+            c.http_metrics = audience(v)?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "http.health",
+        value: "loopback|all",
+        default: Some("loopback"),
+        vi: "Ai được đọc /healthz: chỉ máy này, hay tất cả.",
+        en: "Who may read /healthz: this machine only, or all.",
+        set: |c, v| {
+            c.http_health = audience(v)?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "metrics.listen",
+        value: "ADDRESS:PORT|off",
+        default: Some("off"),
+        vi: "Nơi riêng cho /metrics và /healthz (TCP), ai tới được thì đọc được; off: không mở.",
+        en: "A place of their own for /metrics and /healthz (TCP), for whoever reaches it; off: nowhere.",
+        set: |c, v| {
+            c.metrics_listen = listen_or_off(v, "10.0.0.1:9464")?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "https.listen",
+        value: "ADDRESS:PORT|off",
+        default: Some("off"),
+        vi: "Nơi trang điều khiển và API lắng nghe bằng HTTPS (TCP), cho mọi máy khác; off: không mở. Không có chứng thư nào được đặt thì máy chủ tự cấp.",
+        en: "Where the console and the API listen by HTTPS (TCP), for all other machines; off: nowhere. With no certificate set the server makes its own.",
+        set: |c, v| {
+            c.https_listen = listen_or_off(v, "0.0.0.0:443")?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "https.certificate",
+        value: "FILE",
+        default: None,
+        vi: "Chứng thư HTTPS (PEM), cùng các chứng thư trung gian. Đọc lại khi tệp thay đổi, hoặc khi có SIGHUP.",
+        en: "Certificate for HTTPS (PEM), with the intermediate ones. Read again when it changes, or on SIGHUP.",
+        set: |c, v| {
+            c.https_certificate = Some(some(v, "a file")?.into());
+            Ok(())
+        },
+    },
+    Key {
+        name: "https.key",
+        value: "FILE",
+        default: None,
+        vi: "Khóa riêng của chứng thư đó (PEM).",
+        en: "That certificate's private key (PEM).",
+        set: |c, v| {
+            c.https_key = Some(some(v, "a file")?.into());
+            Ok(())
+        },
+    },
+    Key {
+        name: "https.acme_directory",
+        value: "URL",
+        default: None,
+        vi: "Nơi cấp chứng thư theo ACME, ví dụ https://acme-v02.api.letsencrypt.org/directory. Đặt tức là đồng ý với điều khoản của nơi đó. https.listen phải tới được ở cổng 443.",
+        en: "ACME directory to get certificates from, such as https://acme-v02.api.letsencrypt.org/directory. Setting it agrees to its terms. It must reach https.listen on port 443.",
+        set: |c, v| {
+            c.https_acme_directory = Some(https_url(v)?);
+            Ok(())
+        },
+    },
+    Key {
+        name: "https.acme_domains",
+        value: "HOST,…",
+        default: None,
+        vi: "Các tên miền mà chứng thư ACME có giá trị, cách nhau bằng dấu phẩy.",
+        en: "Names that the ACME certificate is to be good for, separated by commas.",
+        set: |c, v| {
+            c.https_acme_domains = domains(v)?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "https.acme_contact",
+        value: "E-MAIL,…",
+        default: None,
+        vi: "Thư điện tử để nơi cấp chứng thư ACME báo tin, cách nhau bằng dấu phẩy.",
+        en: "E-mail addresses that the ACME directory may write to, separated by commas.",
+        set: |c, v| {
+            c.https_acme_contact = addresses(v)?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "https.acme_ca",
+        value: "FILE",
+        default: None,
+        vi: "Chứng thư gốc (PEM) của nơi cấp ACME riêng, ví dụ của tỉnh. Không có: các gốc của hệ điều hành.",
+        en: "Root certificate (PEM) of an ACME directory of your own, such as a province's. Absent: the system's roots.",
+        set: |c, v| {
+            c.https_acme_ca = Some(some(v, "a file")?.into());
+            Ok(())
+        },
+    },
+    Key {
+        name: "limits.requests",
+        value: "NUMBER",
+        default: Some("1200"),
+        vi: "Số yêu cầu mỗi phút từ một địa chỉ (IPv6: một /64); 0: không giới hạn. Các giới hạn này không áp dụng cho chính máy này.",
+        en: "Requests a minute from one address (IPv6: a /64); 0: no limit. None of these limits is for this machine itself.",
+        set: |c, v| {
+            c.limits_requests = limit(v, "requests a minute")?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "limits.session_requests",
+        value: "NUMBER",
+        default: Some("600"),
+        vi: "Số yêu cầu mỗi phút của một phiên làm việc; 0: không giới hạn.",
+        en: "Requests a minute of one session; 0: no limit.",
+        set: |c, v| {
+            c.limits_session_requests = limit(v, "requests a minute")?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "limits.sign_ins",
+        value: "NUMBER",
+        default: Some("30"),
+        vi: "Số lần thử mật khẩu, mã hoặc đường dẫn mỗi phút từ một địa chỉ; 0: không giới hạn.",
+        en: "Attempts with passwords, codes or links a minute from one address; 0: no limit.",
+        set: |c, v| {
+            c.limits_sign_ins = limit(v, "attempts a minute")?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "limits.uploads",
+        value: "NUMBER",
+        default: Some("30"),
+        vi: "Số tệp tải lên mỗi phút từ một địa chỉ; 0: không giới hạn.",
+        en: "Uploads a minute from one address; 0: no limit.",
+        set: |c, v| {
+            c.limits_uploads = limit(v, "uploads a minute")?;
+            Ok(())
+        },
+    },
+    Key {
+        name: "limits.connections",
+        value: "NUMBER",
+        default: Some("2000"),
+        vi: "Số kết nối cùng lúc tới trang điều khiển, từ tất cả (ít nhất 1).",
+        en: "Connections to the console at once, from all (at least 1).",
+        set: |c, v| {
+            c.limits_connections = within(v, 1, 1_000_000, "connections")? as u32;
+            Ok(())
+        },
+    },
+    Key {
+        name: "limits.address_connections",
+        value: "NUMBER",
+        default: Some("128"),
+        vi: "Số kết nối cùng lúc từ một địa chỉ (IPv6: một /64), trừ chính máy này; 0: không giới hạn.",
+        en: "Connections at once from one address (IPv6: a /64), except this machine; 0: no limit.",
+        set: |c, v| {
+            c.limits_address_connections = limit(v, "connections")?;
             Ok(())
         },
     },
@@ -217,10 +380,7 @@ pub const KEYS: &[Key] = &[
         vi: "Nơi máy chủ MQTT bên trong lắng nghe, có TLS (TCP), cho cụm loa; off: không mở.",
         en: "Where the embedded MQTT broker listens with TLS (TCP), for receivers; off: nowhere.",
         set: |c, v| {
-            c.mqtt_tls_listen = match v {
-                "off" => None,
-                _ => Some(parse(v, "an address and a port, such as 0.0.0.0:8883, or off")?),
-            };
+            c.mqtt_tls_listen = listen_or_off(v, "0.0.0.0:8883")?;
             Ok(())
         },
     },
@@ -314,9 +474,24 @@ impl Default for Config {
         let mut config = Self {
             data: Default::default(),
             http_listen: nowhere,
-            http_metrics: Metrics::Loopback,
             auth_emergency_second_factor: true,
             auth_second_factor: false,
+            http_metrics: Audience::Loopback,
+            http_health: Audience::Loopback,
+            metrics_listen: None,
+            https_listen: None,
+            https_certificate: None,
+            https_key: None,
+            https_acme_directory: None,
+            https_acme_domains: Vec::new(),
+            https_acme_contact: Vec::new(),
+            https_acme_ca: None,
+            limits_requests: 0,
+            limits_session_requests: 0,
+            limits_sign_ins: 0,
+            limits_uploads: 0,
+            limits_connections: 0,
+            limits_address_connections: 0,
             media_listen: nowhere,
             media_latency: Duration::ZERO,
             media_bitrate: 0,
@@ -342,94 +517,4 @@ impl Default for Config {
         }
         config
     }
-}
-
-fn parse<T: FromStr>(text: &str, right: &str) -> Result<T, String> {
-    text.parse().map_err(|_| right.to_owned())
-}
-
-fn some<'a>(text: &'a str, right: &str) -> Result<&'a str, String> {
-    if text.is_empty() {
-        Err(right.to_owned())
-    } else {
-        Ok(text)
-    }
-}
-
-fn switch(text: &str) -> Result<bool, String> {
-    match text {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err("on or off".into()),
-    }
-}
-
-fn within(text: &str, least: u64, most: u64, unit: &str) -> Result<u64, String> {
-    let right = || match most {
-        u64::MAX => format!("a whole number of {unit}, at least {least}"),
-        _ => format!("a whole number of {unit} from {least} to {most}"),
-    };
-    text.parse()
-        .ok()
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(right)
-}
-
-fn port(text: &str) -> Result<u16, String> {
-    Ok(within(text, 1, 65_535, "port")? as u16)
-}
-
-/// A host name or an address; otherwise what would be right.
-pub(crate) fn host(text: &str) -> Result<String, String> {
-    let fits = !text.is_empty()
-        && text.len() <= loa_protocol::enrolment::MAX_HOST
-        && text
-            .bytes()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b':'));
-    if fits {
-        Ok(text.into())
-    } else {
-        Err("a host name or an address, without port".into())
-    }
-}
-
-fn mqtt_url(text: &str) -> Option<MqttUrl> {
-    let (tls, rest) = match text.split_once("://")? {
-        ("mqtt", rest) => (false, rest),
-        ("mqtts", rest) => (true, rest),
-        _ => return None,
-    };
-    let (credentials, place) = rest
-        .trim_end_matches('/')
-        .rsplit_once('@')
-        .unwrap_or(("", rest.trim_end_matches('/')));
-    let (username, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-    let (host, port) = match place.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') => (host, port.parse().ok().filter(|port| *port > 0)?),
-        _ => (place, if tls { 8883 } else { 1883 }),
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    Some(MqttUrl {
-        tls,
-        host: self::host(host).ok()?,
-        port,
-        username: unescape(username)?,
-        password: unescape(password)?,
-    })
-}
-
-/// Percent-encoding (RFC 3986 §2.1) undone.
-fn unescape(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digit = |c: Option<u8>| (c? as char).to_digit(16);
-                (digit(rest.next())? << 4 | digit(rest.next())?) as u8
-            }
-            _ => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }

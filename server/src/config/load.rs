@@ -116,8 +116,29 @@ fn judge(config: &Config) -> Result<(), ConfigError> {
         (None, true) => Err(ConfigError::Together(
             "mqtt.url begins with mqtts://: mqtt.ca must name the certificate that receivers and this server trust",
         )),
-        _ => Ok(()),
+        _ => judge_https(config),
     }
+}
+
+fn judge_https(config: &Config) -> Result<(), ConfigError> {
+    let given = [&config.https_certificate, &config.https_key].map(Option::is_some);
+    let acme = config.https_acme_directory.is_some();
+    let about_acme = !config.https_acme_domains.is_empty()
+        || !config.https_acme_contact.is_empty()
+        || config.https_acme_ca.is_some();
+    let why = match (given, acme) {
+        ([true, false] | [false, true], _) => "https.certificate and https.key belong together: set both",
+        ([true, true], true) => "https.certificate is given: https.acme_directory must not be set as well",
+        (_, true) if config.https_acme_domains.is_empty() => {
+            "https.acme_directory needs https.acme_domains: the names that the certificate is for"
+        }
+        (_, false) if about_acme => "https.acme_domains, _contact and _ca are for https.acme_directory: set it",
+        ([true, true], _) | (_, true) if config.https_listen.is_none() => {
+            "there is a certificate for HTTPS, but https.listen is off: set it, such as 0.0.0.0:443"
+        }
+        _ => return Ok(()),
+    };
+    Err(ConfigError::Together(why))
 }
 
 /// The keys in a file.

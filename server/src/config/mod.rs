@@ -5,6 +5,7 @@ mod keys;
 mod load;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,9 +13,9 @@ use std::time::Duration;
 
 use crate::media::{Encoding, Limits};
 
-pub(crate) use keys::host;
 pub use keys::{KEYS, Key};
 pub use load::{ConfigArgs, ConfigError, load, unknown_variables};
+pub(crate) use values::host;
 
 /// A server's settings; the table in `keys` explains each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,11 +23,26 @@ pub use load::{ConfigArgs, ConfigError, load, unknown_variables};
 pub struct Config {
     pub data: PathBuf,
     pub http_listen: SocketAddr,
-    pub http_metrics: Metrics,
     /// Emergencies take a second factor.
     pub auth_emergency_second_factor: bool,
     /// Nobody is signed in without a second factor.
     pub auth_second_factor: bool,
+    pub http_metrics: Audience,
+    pub http_health: Audience,
+    pub metrics_listen: Option<SocketAddr>,
+    pub https_listen: Option<SocketAddr>,
+    pub https_certificate: Option<PathBuf>,
+    pub https_key: Option<PathBuf>,
+    pub https_acme_directory: Option<String>,
+    pub https_acme_domains: Vec<String>,
+    pub https_acme_contact: Vec<String>,
+    pub https_acme_ca: Option<PathBuf>,
+    pub limits_requests: u32,
+    pub limits_session_requests: u32,
+    pub limits_sign_ins: u32,
+    pub limits_uploads: u32,
+    pub limits_connections: u32,
+    pub limits_address_connections: u32,
     pub media_listen: SocketAddr,
     pub media_latency: Duration,
     pub media_bitrate: u32,
@@ -46,9 +62,9 @@ pub struct Config {
     pub public_media_port: Option<u16>,
 }
 
-/// Who may read `/metrics`.
+/// Who may ask how the server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metrics {
+pub enum Audience {
     /// Programs on this machine.
     Loopback,
     /// Whoever reaches the port.
@@ -96,8 +112,7 @@ impl Config {
 
     /// Whether people reach the console by https, so that cookies may be held to that.
     pub fn secure(&self) -> bool {
-        self.public_url
-            .as_deref()
-            .is_some_and(|url| url.starts_with("https://"))
+        let said = self.public_url.as_deref();
+        self.https_listen.is_some() || said.is_some_and(|url| url.starts_with("https://"))
     }
 }

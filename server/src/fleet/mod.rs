@@ -2,6 +2,8 @@
 //! signed and numbered commands (`orders`), verified reports (`mailbox`), who is online (`presence`). Not here: sound (`transmit`), what should be
 //! on the air (`playout`), rows (`store`).
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod attempts;
 mod counters;
 #[cfg(test)]
 mod line_tests;

@@ -8,10 +8,12 @@ use tokio::sync::{Mutex, OnceCell, Semaphore, watch};
 
 use super::ceremonies::Ceremonies;
 use super::feed::Feed;
+use super::limits::Limits;
 use super::metrics::{Counters, Text};
 use crate::config::Config;
 use crate::data::DataFolder;
 use crate::enrol::Known;
+use crate::https::Keeper;
 use crate::patience::Patience;
 use crate::playout::Notice;
 use crate::store::Store;
@@ -32,8 +34,20 @@ pub struct Parts {
     pub known: Known,
     /// Adds what other parts count to `/metrics`.
     pub measure: Box<dyn Fn(&mut Text) + Send + Sync>,
+    /// The other door, where there is one.
+    pub https: Option<Https>,
     /// Turns true when the server ends.
     pub shutdown: watch::Receiver<bool>,
+}
+
+/// What is to be known of HTTPS.
+pub struct Https {
+    /// The port that it is served on.
+    pub port: u16,
+    /// What it shows.
+    pub keeper: Arc<Keeper>,
+    /// The authority's certificate (DER), where people have to install it.
+    pub authority: Option<Vec<u8>>,
 }
 
 /// What handlers share; clones are the same one.
@@ -49,6 +63,7 @@ pub struct Shared {
     pub(super) patience: OnceCell<Mutex<Patience>>,
     /// Second factors that are being set up or shown.
     pub(super) ceremonies: Ceremonies,
+    pub(super) limits: Limits,
     /// Uploads that may be decoded at once: one core is left for what is on the air.
     pub(super) decoding: Arc<Semaphore>,
     /// Uploads that may come in at once.
@@ -62,8 +77,10 @@ impl App {
     /// Puts it together; [`App::run`] makes it live.
     pub fn new(parts: Parts) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let limits = Limits::new(&parts.config);
         Self(Arc::new(Shared {
             parts,
+            limits,
             feed: Feed::default(),
             counters: Counters::default(),
             patience: OnceCell::new(),

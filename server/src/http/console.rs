@@ -1,6 +1,8 @@
 //! The console's files. Here: `web-console/build`, embedded when the server was built, and the one page for every other
 //! address. Without a build there is a page that says how to make one.
 
+use std::sync::LazyLock;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
@@ -16,6 +18,16 @@ const ABSENT: &str = "<!doctype html><html lang=\"vi\"><meta charset=\"utf-8\"><
     <code>npm ci &amp;&amp; npm run build</code> trong <code>web-console</code>, rồi biên dịch lại máy chủ.</p>\
     <p lang=\"en\">The server runs, but was built without the console. Run \
     <code>npm ci &amp;&amp; npm run build</code> in <code>web-console</code>, then build the server again.</p></html>";
+
+/// What the page may do, as a header: what its own tag says, which holds the digests of its scripts from when it was built,
+/// and what no tag can say.
+static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
+    let page = Console::get("index.html")?;
+    let page = std::str::from_utf8(&page.data).ok()?;
+    let (_, tag) = page.split_once("http-equiv=\"content-security-policy\" content=\"")?;
+    let (policy, _) = tag.split_once('"')?;
+    HeaderValue::try_from(format!("{policy}; frame-ancestors 'none'")).ok()
+});
 
 /// Gives the file of that address, or the page.
 pub(super) async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Response {
@@ -54,6 +66,9 @@ fn give(path: &str, file: EmbeddedFile, for_ever: bool, headers: &HeaderMap) -> 
     };
     let answer = response.headers_mut();
     answer.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind(path)));
+    if let Some(policy) = &*POLICY {
+        answer.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
+    }
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     answer.insert(header::ETAG, HeaderValue::from_str(&tag).expect("hexadecimal digits"));
     response

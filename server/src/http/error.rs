@@ -2,6 +2,7 @@
 //! the layers below means to who asked, in Vietnamese and, for who prefers it, in English. Those layers know no status.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::Request;
@@ -64,6 +65,17 @@ impl Problem {
         }
     }
 
+    /// Too much was asked for: again after `wait`.
+    pub(super) fn wait(wait: Duration) -> Self {
+        let seconds = wait.as_millis().div_ceil(1000).max(1);
+        let vi = format!("Quá nhiều yêu cầu. Thử lại sau {seconds} giây.");
+        let en = format!("Too many requests. Try again in {seconds} seconds.");
+        Self {
+            retry_after: u64::try_from(seconds).ok(),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "wait", vi, en)
+        }
+    }
+
     /// A field is wrong.
     pub(super) fn field(name: &str, vi: impl Into<String>, en: impl Into<String>) -> Self {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -114,12 +126,6 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", vi, en)
     }
 
-    /// Only this machine may ask.
-    pub(super) fn not_local() -> Self {
-        let (vi, en) = ("Chỉ đọc được từ chính máy chủ này.", "Only this machine may read that.");
-        Self::new(StatusCode::FORBIDDEN, "forbidden", vi, en)
-    }
-
     /// It takes a second factor in this session.
     pub(super) fn second_factor() -> Self {
         let vi = "Việc khẩn cấp cần xác thực bước hai (mã TOTP hoặc khóa truy cập) trong phiên này.";
@@ -127,9 +133,9 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "second_factor", vi, en)
     }
 
-    /// Too many attempts failed.
-    pub(super) fn wait(time: std::time::Duration) -> Self {
-        let seconds = time.as_secs().max(1);
+    /// Too many attempts failed: again after `wait`.
+    pub(super) fn failures(wait: Duration) -> Self {
+        let seconds = wait.as_secs().max(1);
         let vi = format!("Sai quá nhiều lần. Hãy thử lại sau {seconds} giây.");
         let en = format!("Too many failed attempts. Try again in {seconds} seconds.");
         Self {
@@ -209,7 +215,10 @@ impl Problem {
             "Máy chủ đang bận. Thử lại sau ít giây.",
             "The server is busy. Try again in a few seconds.",
         );
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", vi, en)
+        Self {
+            retry_after: Some(3),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", vi, en)
+        }
     }
 
     /// A fault of the server: told in full to its log only.
@@ -358,6 +367,16 @@ impl From<IngestError> for Problem {
                 "not_audio",
                 "Tệp không phải âm thanh thuộc loại đã biết (MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis, Opus).".into(),
             ),
+            IngestError::IsSomethingElse(what) => (
+                "not_audio",
+                format!(
+                    "Tệp là {}, không phải âm thanh (MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis, Opus).",
+                    match what {
+                        "text" => "văn bản",
+                        what => what,
+                    }
+                ),
+            ),
             IngestError::NoAudioTrack => ("no_audio_track", "Trong tệp không có âm thanh.".into()),
             IngestError::Unsupported(what) => ("unsupported_audio", format!("Loại âm thanh chưa hỗ trợ: {what}.")),
             IngestError::UnsupportedRate(rate) => (
@@ -401,6 +420,34 @@ impl utoipa::IntoResponses for Guarded {
         .into_iter()
         .map(|(status, text)| (status.into(), response(text)))
         .collect()
+    }
+}
+
+/// Says in the document what every operation may be answered.
+pub(super) fn everywhere(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            let sends = operation.request_body.is_some();
+            let mut say = |status: &str, text: &str| {
+                let told = &mut operation.responses.responses;
+                told.entry(status.into()).or_insert_with(|| response(text));
+            };
+            say(
+                "429",
+                "`wait`: too many requests; `Retry-After` says in how many seconds to try again",
+            );
+            if sends {
+                say("408", "`too_slow`: the request came in too slowly");
+                say("413", "`too_large`: the request is too large");
+            }
+        }
     }
 }
 

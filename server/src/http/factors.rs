@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::App;
 use super::ceremonies::{Asked, CodeSecret};
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::{self, Body, Entering, HALF, InPerson, SettingUp, Stage};
+use super::gate::{self, Body, Entering, HALF, InPerson, SettingUp, Site, Stage};
 use super::sessions::{self, Begun};
 use super::shapes::Session;
 use super::tries;
@@ -151,7 +151,7 @@ pub(super) async fn show_code(
     ),
     security(("session" = []))
 )]
-pub(super) async fn passkey_options(State(app): State<App>, headers: HeaderMap, it: Entering) -> Answer<Json<Options>> {
+pub(super) async fn passkey_options(State(app): State<App>, site: Site, it: Entering) -> Answer<Json<Options>> {
     let passkeys: Vec<_> = passkeys(&app, it.session.user.id)
         .await?
         .into_iter()
@@ -160,7 +160,7 @@ pub(super) async fn passkey_options(State(app): State<App>, headers: HeaderMap, 
     if passkeys.is_empty() {
         return Err(no_factor());
     }
-    let (asked, state) = relying_party(&app, &headers)?
+    let (asked, state) = relying_party(site)?
         .start_passkey_authentication(&passkeys)
         .map_err(Problem::internal)?;
     let asked_of = Asked::Passkey(Box::new(state));
@@ -184,6 +184,7 @@ pub(super) async fn passkey_options(State(app): State<App>, headers: HeaderMap, 
 )]
 pub(super) async fn show_passkey(
     State(app): State<App>,
+    site: Site,
     headers: HeaderMap,
     it: Entering,
     Body(body): Body<Shown>,
@@ -197,7 +198,7 @@ pub(super) async fn show_passkey(
     let attempt = tries::attempt(&app, &it.actor, keys).await?;
     let shown = serde_json::from_value::<PublicKeyCredential>(body.credential);
     let judged = match &shown {
-        Ok(shown) => relying_party(&app, &headers)?
+        Ok(shown) => relying_party(site)?
             .finish_passkey_authentication(shown, &state)
             .map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
@@ -304,13 +305,13 @@ pub(super) async fn add_totp(
 )]
 pub(super) async fn new_passkey_options(
     State(app): State<App>,
-    headers: HeaderMap,
+    site: Site,
     SettingUp(it): SettingUp,
 ) -> Answer<Json<Options>> {
     let user = &it.session.user;
     let there = passkeys(&app, user.id).await?;
     let there = there.into_iter().map(|it| it.1.cred_id().clone()).collect();
-    let (asked, state) = relying_party(&app, &headers)?
+    let (asked, state) = relying_party(site)?
         .start_passkey_registration(
             uuid::Uuid::from_bytes(user.id.0),
             &user.username,
@@ -338,6 +339,7 @@ pub(super) async fn new_passkey_options(
 )]
 pub(super) async fn add_passkey(
     State(app): State<App>,
+    site: Site,
     headers: HeaderMap,
     SettingUp(it): SettingUp,
     Body(body): Body<NewPasskey>,
@@ -346,7 +348,7 @@ pub(super) async fn add_passkey(
         return Err(ask_first());
     };
     let made: RegisterPublicKeyCredential = serde_json::from_value(body.credential).map_err(|_| bad_passkey())?;
-    let passkey = relying_party(&app, &headers)?
+    let passkey = relying_party(site)?
         .finish_passkey_registration(&made, &state)
         .map_err(|error| {
             tracing::info!(%error, "a new passkey was refused");
@@ -515,18 +517,18 @@ async fn passkeys(app: &App, user: UserId) -> Answer<Vec<(FactorId, Passkey)>> {
     kept.into_iter().map(read).collect()
 }
 
-/// This server, as browsers keep passkeys for it: by the name in `public.url`, or as `localhost`.
-fn relying_party(app: &App, headers: &HeaderMap) -> Answer<Webauthn> {
+/// This server, as browsers keep passkeys for it: by its name where it is sure to be its own, or as `localhost`.
+fn relying_party(Site(url): Site) -> Answer<Webauthn> {
     let no_passkeys = || {
         let vi = "Khóa truy cập cần một tên miền và https: hãy đặt public.url, hoặc mở trang này ở http://localhost.";
         let en = "Passkeys need a domain name and https: set public.url, or open the console at http://localhost.";
         Problem::new(StatusCode::CONFLICT, "no_passkeys", vi, en)
     };
-    let url = gate::public_url(app, headers).ok_or_else(no_passkeys)?;
+    let url = url.ok_or_else(no_passkeys)?;
     let domain = url.domain().ok_or_else(no_passkeys)?;
     let local = domain == "localhost" || domain.ends_with(".localhost");
-    // What a stranger's browser calls this server is no name to keep keys for.
-    if !local && (url.scheme() != "https" || app.parts.config.public_url.is_none()) {
+    // Without TLS, what a request calls this server is anybody's word.
+    if !local && url.scheme() != "https" {
         return Err(no_passkeys());
     }
     let party = WebauthnBuilder::new(domain, &url).map(|builder| builder.rp_name("Loa"));

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use loa_protocol::{AreaId, UnixMicros};
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::App;
 use super::error::{Answer, Problem};
+use super::listen::Door;
 use crate::authority::{Authority, Right};
 use crate::store::{self, Actor, User};
 
@@ -265,40 +266,57 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     }
 }
 
+/// The address that people open the console at: `public.url`, else where this request was sent to.
+pub(super) struct Site(pub(super) Option<url::Url>);
+
+impl FromRequestParts<App> for Site {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let said = app.parts.config.public_url.as_deref();
+        let tls = parts.extensions.get() == Some(&Door::Tls);
+        let url = match said {
+            Some(url) => url.parse().ok(),
+            None => host(&parts.uri, &parts.headers).and_then(|host| site(tls, host)),
+        };
+        Ok(Self(url))
+    }
+}
+
+/// Whom the request names as its host: in HTTP/2 it is part of its address.
+fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let said = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    uri.authority().map(|it| it.as_str()).or(said)
+}
+
+/// A host and a port, and nothing else.
+fn site(tls: bool, host: &str) -> Option<url::Url> {
+    let scheme = if tls { "https" } else { "http" };
+    let url: url::Url = format!("{scheme}://{host}").parse().ok()?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    bare.then_some(url)
+}
+
 /// Refuses what another site makes a browser send, where the browser says so: not all do, so that the session's token is
 /// asked for besides.
 pub(super) async fn refuse_foreign(State(app): State<App>, request: Request, next: Next) -> Response {
-    if !request.method().is_safe() && is_foreign(&app, request.headers()) {
+    let ours = app.parts.config.public_url.as_deref();
+    if !request.method().is_safe() && is_foreign(ours, request.uri(), request.headers()) {
         app.counters.foreign.add();
         return Problem::foreign().into_response();
     }
     next.run(request).await
 }
 
-fn is_foreign(app: &App, headers: &HeaderMap) -> bool {
+fn is_foreign(ours: Option<&str>, uri: &Uri, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => !matches!(site, "same-origin" | "none"),
         (None, Some(origin)) => {
-            let ours = app.parts.config.public_url.as_deref();
-            let here = origin.split_once("://").map(|it| it.1);
-            ours.is_none_or(|ours| ours != origin) && (here.is_none() || here != text("host"))
+            let from = origin.split_once("://").map(|it| it.1);
+            ours != Some(origin) && (from.is_none() || from != host(uri, headers))
         }
         (None, None) => false,
-    }
-}
-
-/// The address that people open the console at: `public.url`, else where this request was sent to.
-pub(super) fn public_url(app: &App, headers: &HeaderMap) -> Option<url::Url> {
-    match &app.parts.config.public_url {
-        Some(url) => url.parse().ok(),
-        None => {
-            let host = headers.get(header::HOST)?.to_str().ok()?;
-            let url: url::Url = format!("http://{host}").parse().ok()?;
-            // A host and a port, and nothing else.
-            (url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty())
-                .then_some(url)
-        }
     }
 }
 

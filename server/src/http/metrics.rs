@@ -2,15 +2,16 @@
 //! other parts add theirs through [`super::Parts::measure`].
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::State;
-use axum::http::{HeaderName, header};
+use axum::http::{HeaderName, StatusCode, header};
 
 use super::App;
 use super::error::{Answer, Error, Problem};
 use super::gate::Origin;
-use crate::config::Metrics;
+use crate::config::Audience;
 
 /// A number that only rises.
 #[derive(Debug, Default)]
@@ -19,6 +20,10 @@ pub(super) struct Count(AtomicU64);
 impl Count {
     pub(super) fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -37,6 +42,19 @@ pub(super) struct Counters {
     pub(super) wrong_passkeys: Count,
     /// Requests that another site made a browser send.
     pub(super) foreign: Count,
+    /// Connections: none free, none free for their address, TLS not agreed on, heads that did not come, answers not taken.
+    pub(super) places: Count,
+    pub(super) places_of_address: Count,
+    pub(super) handshakes: Count,
+    pub(super) slow_heads: Count,
+    pub(super) stalled: Count,
+    /// Requests: bodies that did not come, plain HTTP, and more than the limits allow.
+    pub(super) slow_bodies: Count,
+    pub(super) plain: Count,
+    pub(super) over_address: Count,
+    pub(super) over_session: Count,
+    pub(super) over_sign_ins: Count,
+    pub(super) over_uploads: Count,
 }
 
 /// Metrics as text.
@@ -77,13 +95,29 @@ impl Text {
         (status = "default", description = "`internal`", body = Error),
     )
 )]
-pub(super) async fn metrics(
-    State(app): State<App>,
-    Origin(origin): Origin,
-) -> Answer<([(HeaderName, &'static str); 1], String)> {
-    if app.parts.config.http_metrics == Metrics::Loopback && !origin.is_loopback() {
-        return Err(Problem::not_local());
+pub(super) async fn metrics(State(app): State<App>, Origin(origin): Origin) -> Answer<Shown> {
+    for_audience(app.parts.config.http_metrics, origin)?;
+    text(&app).await
+}
+
+/// The same for whoever reaches it.
+pub(super) async fn open(State(app): State<App>) -> Answer<Shown> {
+    text(&app).await
+}
+
+/// Refuses who is not of the audience.
+pub(super) fn for_audience(audience: Audience, origin: IpAddr) -> Answer<()> {
+    if audience == Audience::All || origin.is_loopback() {
+        return Ok(());
     }
+    let vi = "Chỉ hỏi được từ chính máy chủ, hoặc ở metrics.listen.";
+    let en = "Only this machine may ask, or whoever reaches metrics.listen.";
+    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", vi, en))
+}
+
+type Shown = ([(HeaderName, &'static str); 1], String);
+
+async fn text(app: &App) -> Answer<Shown> {
     let mut text = Text::default();
     let known = app.store().tally().await?;
     text.gauge(
@@ -107,28 +141,59 @@ pub(super) async fn metrics(
             ("state=\"on_air\"", known.on_air),
         ],
     );
-    let count = |count: &Count| count.0.load(Ordering::Relaxed);
     let uploads = [
-        ("outcome=\"taken\"", count(&app.counters.uploads)),
-        ("outcome=\"refused\"", count(&app.counters.refused_uploads)),
+        ("outcome=\"taken\"", app.counters.uploads.get()),
+        ("outcome=\"refused\"", app.counters.refused_uploads.get()),
     ];
     text.counter("uploads", "Uploads by outcome.", &uploads);
     let refused = [
-        ("reason=\"password\"", count(&app.counters.wrong_passwords)),
-        ("reason=\"disabled\"", count(&app.counters.disabled)),
-        ("reason=\"wait\"", count(&app.counters.waits)),
+        ("reason=\"password\"", app.counters.wrong_passwords.get()),
+        ("reason=\"disabled\"", app.counters.disabled.get()),
+        ("reason=\"wait\"", app.counters.waits.get()),
     ];
     text.counter("sign_ins_refused", "Sign-ins refused by reason.", &refused);
     let failed = [
-        ("kind=\"code\"", count(&app.counters.wrong_codes)),
-        ("kind=\"passkey\"", count(&app.counters.wrong_passkeys)),
+        ("kind=\"code\"", app.counters.wrong_codes.get()),
+        ("kind=\"passkey\"", app.counters.wrong_passkeys.get()),
     ];
     text.counter("second_factors_refused", "Wrong second factors by kind.", &failed);
     text.counter(
         "foreign_requests_refused",
         "Requests refused because another site made a browser send them.",
-        &[("", count(&app.counters.foreign))],
+        &[("", app.counters.foreign.get())],
     );
+    let it = &app.counters;
+    text.counter(
+        "connections_refused",
+        "Connections that were refused or ended.",
+        &it.of_connections(),
+    );
+    let refused = [
+        ("reason=\"slow_body\"", it.slow_bodies.get()),
+        ("reason=\"plain_http\"", it.plain.get()),
+        ("reason=\"limit_address\"", it.over_address.get()),
+        ("reason=\"limit_session\"", it.over_session.get()),
+        ("reason=\"limit_sign_ins\"", it.over_sign_ins.get()),
+        ("reason=\"limit_uploads\"", it.over_uploads.get()),
+    ];
+    text.counter(
+        "requests_refused",
+        "Requests that were refused before they were looked at.",
+        &refused,
+    );
+    if let Some(https) = &app.parts.https {
+        let (taken, failed) = https.keeper.changes();
+        let changes = [("outcome=\"taken\"", taken), ("outcome=\"failed\"", failed)];
+        text.counter("https_certificates", "New HTTPS certificates.", &changes);
+        if let Ok(validity) = crate::https::Validity::of(&https.keeper.certificate()) {
+            let until = validity.until.0 / 1_000_000;
+            text.gauge(
+                "https_certificate_expires_seconds",
+                "When it does, in Unix time.",
+                &[("", until)],
+            );
+        }
+    }
     (app.parts.measure)(&mut text);
     Ok((
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],

@@ -5,6 +5,8 @@
 mod account;
 mod app;
 mod areas;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod attempts;
 mod audio;
 mod broadcasts;
 mod bulletins;
@@ -15,9 +17,13 @@ mod events;
 mod factors;
 mod feed;
 mod gate;
+mod headers;
 mod health;
+mod limits;
 pub mod links;
+pub mod listen;
 pub mod metrics;
+mod pace;
 pub mod password;
 mod receivers;
 mod sessions;
@@ -29,8 +35,9 @@ mod upload;
 mod users;
 mod view;
 
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::{Router, middleware};
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -39,24 +46,39 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use app::{App, Parts};
+pub use app::{App, Https, Parts};
 pub(crate) use gate::{fresh_token, hash};
 pub(crate) use receivers::VOLUME;
 
+/// Largest body of a request that is no upload, in bytes.
+const BODY: usize = 64 << 10;
+
 /// The API's document, as committed in `server/openapi.json`.
 pub fn document() -> String {
-    let (_, api) = api().split_for_parts();
+    let (_, mut api) = api().split_for_parts();
+    error::everywhere(&mut api);
     api.to_pretty_json().expect("a document is JSON") + "\n"
 }
 
 /// Everything that is served.
 pub fn router(app: App) -> Router {
+    by_pace(app, pace::Window(pace::WINDOW))
+}
+
+/// Only how the server is, for whoever reaches it: for a listener of their own.
+pub fn measures(app: App) -> Router {
+    Router::new()
+        .route("/metrics", axum::routing::get(metrics::open))
+        .route("/healthz", axum::routing::get(health::open))
+        .fallback(async || error::Problem::missing("address"))
+        .layer(middleware::from_fn(error::speak))
+        .layer(middleware::from_fn_with_state(app.clone(), headers::strict))
+        .with_state(app)
+}
+
+fn by_pace(app: App, window: pace::Window) -> Router {
     let (api, _) = api().split_for_parts();
     let foreign = middleware::from_fn_with_state(app.clone(), gate::refuse_foreign);
-    let header = |name: &'static str, value: &'static str| {
-        let (name, value) = (HeaderName::from_static(name), HeaderValue::from_static(value));
-        SetResponseHeaderLayer::if_not_present(name, value)
-    };
     let no_store = SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     api.route(
         "/api/openapi.json",
@@ -67,14 +89,16 @@ pub fn router(app: App) -> Router {
         axum::routing::any(async || error::Problem::missing("address")),
     )
     .layer(foreign)
+    .route(headers::AUTHORITY, axum::routing::get(headers::authority))
     .layer(no_store)
     // The console alone is compressed: a first visit over a slow line. Sound is already, and events must not wait.
     .fallback(console::file.layer(CompressionLayer::new()))
+    .layer(DefaultBodyLimit::max(BODY))
+    .layer(middleware::from_fn_with_state((app.clone(), window), pace::bodies))
+    .layer(middleware::from_fn_with_state(app.clone(), limits::limit))
+    .layer(middleware::from_fn_with_state(app.clone(), headers::door))
     .layer(middleware::from_fn(error::speak))
-    .layer(header("x-content-type-options", "nosniff"))
-    .layer(header("referrer-policy", "no-referrer"))
-    .layer(header("x-frame-options", "DENY"))
-    .layer(header("content-security-policy", "frame-ancestors 'none'"))
+    .layer(middleware::from_fn_with_state(app.clone(), headers::strict))
     .with_state(app)
 }
 

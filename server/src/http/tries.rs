@@ -32,7 +32,7 @@ pub(super) async fn attempt<'a>(app: &'a App, actor: &Actor, keys: Vec<Key>) -> 
         };
         app.store().note(entry).await?;
     }
-    Err(Problem::wait(wait.time))
+    Err(Problem::failures(wait.time))
 }
 
 impl Try<'_> {

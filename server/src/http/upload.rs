@@ -78,6 +78,8 @@ async fn upload(
     let (mut title, mut class, mut area) = (None, None, None);
     while let Some(field) = form.next_field().await.map_err(broken)? {
         match field.name() {
+            Some("title") if title.is_some() => return Err(twice("title")),
+            Some("class") if class.is_some() => return Err(twice("class")),
             Some("title") => title = Some(bulletins::title(&text(field, "title").await?)?),
             Some("class") => class = Some(read_class(&text(field, "class").await?)?),
             Some("area_id") => {
@@ -161,7 +163,20 @@ async fn receive(app: &App, mut field: Field<'_>) -> Answer<NamedTempFile> {
     let limit = app.parts.config.upload_max_bytes;
     let mut file = NamedTempFile::new_in(app.parts.data.uploads()).map_err(Problem::internal)?;
     let mut size = 0u64;
+    // What the browser says of the file, its name and type, is not looked at.
+    let mut head = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
+        let wanted = media::HEAD.saturating_sub(head.len()).min(chunk.len());
+        if wanted > 0 {
+            head.extend_from_slice(&chunk[..wanted]);
+            if head.len() == media::HEAD
+                && let Some(what) = media::not_audio(&head)
+            {
+                app.counters.refused_uploads.add();
+                drain(field).await;
+                return Err(media::IngestError::IsSomethingElse(what).into());
+            }
+        }
         size += chunk.len() as u64;
         if size > limit {
             drain(field).await;
@@ -236,6 +251,10 @@ fn read_class(text: &str) -> Answer<Class> {
             format!("Must be one of {right}."),
         )
     })
+}
+
+fn twice(name: &str) -> Problem {
+    Problem::bad_request(format!("field `{name}` stands there twice"))
 }
 
 fn needed(name: &'static str) -> Problem {

@@ -3,14 +3,14 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use loa_protocol::{AreaId, UnixMicros};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::{self, Body, Caller};
+use super::gate::{self, Body, Caller, Site};
 use super::shapes::{self, no_id, written};
 use super::view::View;
 use super::{fresh_token, links};
@@ -119,7 +119,7 @@ pub(super) async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<
 )]
 pub(super) async fn invite(
     State(app): State<App>,
-    headers: HeaderMap,
+    site: Site,
     caller: Caller,
     Body(it): Body<Invitation>,
 ) -> Answer<(StatusCode, Json<Invited>)> {
@@ -127,7 +127,6 @@ pub(super) async fn invite(
     let view = View::new(app.store(), &caller.authority).await?;
     let grants = read(&it.grants)?;
     may_give(&caller, &view, &grants)?;
-    let url = url(&app, &headers)?;
     let new = NewUser {
         username: it.username,
         display_name: it.display_name,
@@ -136,13 +135,14 @@ pub(super) async fn invite(
     };
     let (now, token) = (app.now(), fresh_token());
     let expires = UnixMicros(now.0 + LinkKind::Invitation.lasts());
+    let link = address(site, &token)?;
     let user = app
         .store()
         .invite(&caller.actor, now, new, &gate::hash(&token), expires)
         .await?;
     let invited = Invited {
         user: person(&app, &caller, &view, user).await?,
-        link: links::address(&url, &token),
+        link,
         expires_at: written(expires),
     };
     Ok((StatusCode::CREATED, Json(invited)))
@@ -206,7 +206,7 @@ pub(super) async fn change(
 )]
 pub(super) async fn link(
     State(app): State<App>,
-    headers: HeaderMap,
+    site: Site,
     caller: Caller,
     Path(id): Path<String>,
     body: axum::body::Bytes,
@@ -220,7 +220,8 @@ pub(super) async fn link(
         return Err(Problem::yourself());
     }
     let factors = reset.and_then(|it| it.factors).unwrap_or(true);
-    let (url, token) = (url(&app, &headers)?, fresh_token());
+    let token = fresh_token();
+    let link = address(site, &token)?;
     let (_, expires) = app
         .store()
         .offer_link(
@@ -233,7 +234,7 @@ pub(super) async fn link(
         )
         .await?;
     Ok(Json(Link {
-        link: links::address(&url, &token),
+        link,
         expires_at: written(expires),
     }))
 }
@@ -325,9 +326,8 @@ fn read(grants: &[shapes::Grant]) -> Answer<Vec<authority::Grant>> {
     Ok(grants)
 }
 
-/// Where people open the console.
-fn url(app: &App, headers: &HeaderMap) -> Answer<String> {
-    let url = gate::public_url(app, headers);
-    url.map(|url| url.to_string())
-        .ok_or_else(|| Problem::bad_request("the request names no host, and public.url is not set"))
+/// The link with `token`, to be opened where people open the console.
+fn address(Site(url): Site, token: &str) -> Answer<String> {
+    let no_host = || Problem::bad_request("the request names no host, and public.url is not set");
+    Ok(links::address(url.ok_or_else(no_host)?.as_str(), token))
 }

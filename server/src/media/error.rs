@@ -12,6 +12,9 @@ pub enum IngestError {
     /// No known audio format begins in this file, whatever its name says.
     #[error("the file is not audio in a known format (MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis, Opus)")]
     NotAudio,
+    /// The file is certainly something else, which the text names.
+    #[error("the file is {0}, not audio in a known format (MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis, Opus)")]
+    IsSomethingElse(&'static str),
     /// The container is known, but it holds no audio track.
     #[error("the file holds no audio track")]
     NoAudioTrack,

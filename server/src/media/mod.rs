@@ -7,12 +7,15 @@
 //! The way through: `decode` (mono at the file's own rate) → `resample` (48 kHz, nothing lost or shifted) → `encode`
 //! (Opus in Ogg, RFC 7845). All of it streams: memory does not grow with the length of the file.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod attempts;
 mod decode;
 mod downmix;
 mod encode;
 mod error;
 mod ingest;
 mod mp4_edit;
+mod not_audio;
 mod ogg_opus;
 mod programme;
 mod resample;
@@ -21,4 +24,5 @@ mod tests;
 
 pub use error::IngestError;
 pub use ingest::{Encoding, Format, Ingested, Limits, ingest};
+pub use not_audio::{HEAD, not_audio};
 pub use programme::{OpenError, Programme};

@@ -10,17 +10,18 @@ use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use loa_protocol::UnixMicros;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::broker::{self, tls};
 use crate::config::Config;
 use crate::data::{self, DataFolder};
+use crate::http::listen::{Listener, Patience, Places};
 use crate::http::{self, App, Parts};
+use crate::https::{self, Https};
 use crate::store::{self, Store};
 use crate::{clock, enrol, playout};
 
@@ -29,8 +30,6 @@ pub(crate) use line::authority;
 use line::Line;
 use measures::Measures;
 
-/// Requests under way at the end may take this long.
-const GRACE: Duration = Duration::from_secs(5);
 /// The link that makes the first administrator can be used for this long, in microseconds.
 const SETUP: u64 = 24 * 3600 * 1_000_000;
 
@@ -65,6 +64,9 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// There is nothing to show by HTTPS.
+    #[error("HTTPS: {0}")]
+    Https(#[from] https::Error),
     /// A port cannot be had.
     #[error("{key} = {address}: {source}")]
     Listen {
@@ -81,6 +83,14 @@ pub enum ServeError {
 pub struct Running {
     /// Where HTTP is served.
     pub http: SocketAddr,
+    /// Where HTTPS is served, if it is.
+    pub https: Option<SocketAddr>,
+    /// Where metrics have a place of their own, if they have.
+    pub metrics: Option<SocketAddr>,
+    /// Where people open the console.
+    pub url: String,
+    /// Tells it to look at its certificate's files again.
+    pub reload: Arc<Notify>,
     /// Where the media socket is bound.
     pub media: SocketAddr,
     /// The port of the MQTT broker that receivers are told.
@@ -143,13 +153,26 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
     let listen = |key, address| move |source| ServeError::Listen { key, address, source };
     let prepared = playout::prepare(ground, store.clone());
     let (air, program) = prepared.map_err(listen("media.listen", config.media_listen))?;
-    let listener = TcpListener::bind(config.http_listen)
-        .await
-        .map_err(listen("http.listen", config.http_listen))?;
-    let http = listener
-        .local_addr()
-        .map_err(listen("http.listen", config.http_listen))?;
-    let setup = offer_setup(&store, &config, http, clock::now()).await?;
+    let (plain, http) = bind("http.listen", config.http_listen).await?;
+    let https = Https::open(&config, &data.keys(), clock::now())?;
+    let secure = match config.https_listen {
+        Some(address) => Some(bind("https.listen", address).await?),
+        None => None,
+    };
+    let own = match config.metrics_listen {
+        Some(address) => Some(bind("metrics.listen", address).await?),
+        None => None,
+    };
+    let (https_at, metrics) = (secure.as_ref().map(|it| it.1), own.as_ref().map(|it| it.1));
+    let url = console(&config, http, https_at);
+    let setup = offer_setup(&store, &url, clock::now()).await?;
+    let tls = https.as_ref().map(Https::tls).transpose().map_err(https::Error::from)?;
+    let shown = https.as_ref().zip(https_at).map(|(https, at)| http::Https {
+        port: at.port(),
+        keeper: https.keeper.clone(),
+        authority: https.authority.clone(),
+    });
+    let places = Places::new(config.limits_connections, config.limits_address_connections);
 
     let known = enrol::Known {
         server_key: key.verifying_key(),
@@ -171,6 +194,7 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         tell: Box::new(move |notice| notifier.tell(notice)),
         known,
         measure: Box::new(move |text| measures.write(text)),
+        https: shown,
         shutdown: shutdown.clone(),
     });
     // Each part a task of its own, so that none holds up another.
@@ -185,7 +209,26 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
             tracing::error!(%error, "the air has ended");
         }
     });
-    parts.spawn(serve_http(app.clone(), listener, shutdown.clone()));
+    let listener = |socket, router, tls: Option<rustls::ServerConfig>| Listener {
+        socket,
+        tls: tls.map(Arc::new),
+        router,
+        places: places.clone(),
+        patience: Patience::default(),
+    };
+    let router = http::router(app.clone());
+    parts.spawn(listener(plain, router.clone(), None).run(app.clone(), shutdown.clone()));
+    if let (Some((socket, _)), Some(tls)) = (secure, tls) {
+        parts.spawn(listener(socket, router, Some(tls)).run(app.clone(), shutdown.clone()));
+    }
+    if let Some((socket, _)) = own {
+        let measures = listener(socket, http::measures(app.clone()), None);
+        parts.spawn(measures.run(app.clone(), shutdown.clone()));
+    }
+    let reload = Arc::new(Notify::new());
+    if let Some(https) = https {
+        parts.spawn(https.run(clock::now, reload.clone(), shutdown.clone()));
+    }
     parts.spawn(async move { app.run().await });
     let task = tokio::spawn(async move {
         // A part that ends, or panics, before it was told to leaves a server that lies: better none, and a fresh start.
@@ -202,28 +245,15 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
     });
     Ok(Running {
         http,
+        https: https_at,
+        metrics,
+        url,
+        reload,
         media,
         mqtt_port,
         setup,
         task,
     })
-}
-
-async fn serve_http(app: App, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
-    let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let mut ending = shutdown.clone();
-    let served = axum::serve(listener, service).with_graceful_shutdown(async move {
-        // Whoever could signal being gone is a signal as well.
-        let _ = ending.wait_for(|ending| *ending).await;
-    });
-    let late = async {
-        let _ = shutdown.wait_for(|ending| *ending).await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        served = served => if let Err(error) = served { tracing::error!(%error, "HTTP has ended") },
-        () = late => tracing::warn!("requests that were still under way were broken off"),
-    }
 }
 
 /// The lock that keeps two servers off one data folder; `None` if another has it. It ends with the process, however that ends.
@@ -252,12 +282,36 @@ async fn sweep_files(data: &DataFolder, store: &Store) -> Result<(), ServeError>
     Ok(())
 }
 
-async fn offer_setup(
-    store: &Store,
-    config: &Config,
-    http: SocketAddr,
-    now: UnixMicros,
-) -> Result<Option<String>, ServeError> {
+/// Where people open the console.
+pub(crate) fn console(config: &Config, http: SocketAddr, https: Option<SocketAddr>) -> String {
+    if let Some(url) = &config.public_url {
+        return url.clone();
+    }
+    let Some(https) = https else {
+        return format!("http://{http}");
+    };
+    let names = config.https_acme_domains.first().or(config.public_host.as_ref());
+    let host = match names {
+        Some(name) if name.contains(':') => format!("[{name}]"),
+        Some(name) => name.clone(),
+        None if https.ip().is_unspecified() => "localhost".into(),
+        None if https.is_ipv6() => format!("[{}]", https.ip()),
+        None => https.ip().to_string(),
+    };
+    match https.port() {
+        443 => format!("https://{host}"),
+        port => format!("https://{host}:{port}"),
+    }
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let wrong = |source| ServeError::Listen { key, address, source };
+    let socket = TcpListener::bind(address).await.map_err(wrong)?;
+    let at = socket.local_addr().map_err(wrong)?;
+    Ok((socket, at))
+}
+
+async fn offer_setup(store: &Store, url: &str, now: UnixMicros) -> Result<Option<String>, ServeError> {
     if !store.users().await?.is_empty() {
         return Ok(None);
     }
@@ -265,6 +319,5 @@ async fn offer_setup(
     store
         .offer_setup(now, &http::hash(&token), UnixMicros(now.0 + SETUP))
         .await?;
-    let url = config.public_url.clone().unwrap_or_else(|| format!("http://{http}"));
     Ok(Some(format!("{url}/setup#{token}")))
 }

@@ -5,10 +5,14 @@
 //! From the bottom up: `peer` (where receivers are) → `lane` (one receiver's keys) → `pacer` (what is due, pure) →
 //! `stream` (RTP and RTCP) → `sender`. Control reaches the sender through a channel; nothing takes a lock while sending.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod attempts;
 mod bindings;
 mod counters;
 mod hello;
 mod lane;
+#[cfg(feature = "measuring")]
+pub mod measure;
 mod pacer;
 mod peer;
 mod sender;

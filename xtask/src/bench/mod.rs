@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements, as ratios side by side in one run.
 
 mod firmware;
+mod transmit;
 
 use anyhow::{Result, bail};
 
@@ -15,11 +16,18 @@ pub(crate) struct Arguments {
 
 /// A benchmark: its name, what it measures, and how.
 type Bench = (&'static str, &'static str, fn(bool) -> Result<()>);
-const BENCHES: &[Bench] = &[(
-    "firmware",
-    "flash and RAM of both images; instructions of the receiver beside libopus alone, on the same packets",
-    firmware::run,
-)];
+const BENCHES: &[Bench] = &[
+    (
+        "firmware",
+        "flash and RAM of both images; instructions of the receiver beside libopus alone, on the same packets",
+        firmware::run,
+    ),
+    (
+        "transmit",
+        "SRTP: ns and instructions a packet and receiver, sealed beside sent as it is",
+        transmit::run,
+    ),
+];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let Some(name) = &arguments.name else {

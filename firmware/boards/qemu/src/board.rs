@@ -1,12 +1,13 @@
 //! The board as the shell sees it.
 
+use crate::flash;
 use crate::pins::Pin;
 use crate::sound::Sound;
 use crate::watchdog::Watchdog;
 use embedded_hal::digital::OutputPin;
 use loa_board_shell::Board;
 use loa_receiver::hardware::{Amplifier, Guard, led};
-use loa_receiver::{Micros, Status};
+use loa_receiver::{Enrolment, Micros, Status};
 
 /// The hardware of this board, and the files that stand for what it has not.
 pub(crate) struct Qemu {
@@ -50,6 +51,16 @@ impl Board for Qemu {
     fn alive(&mut self, now: Micros, turns: u64) {
         let Ok(()) = self.led.set_state(led(self.status, now).into());
         self.guard.watch(turns);
+    }
+
+    fn store(&mut self, enrolment: &Enrolment) -> bool {
+        let done = flash::store(enrolment);
+        log::info!(
+            "enrolment stored: {done}, key {}, epoch {}",
+            enrolment.key_number,
+            enrolment.epoch
+        );
+        done
     }
 
     fn reboot(&mut self) -> ! {

@@ -1,6 +1,9 @@
-//! The enrolment partition: the last 64 KB of what stands for flash. QEMU fills it from a file.
+//! The enrolment partition: the last 64 KB of what stands for flash. QEMU fills it from a file, and again at each reset; what the
+//! receiver changes is kept in a file of its own, `enrolment.kept` in QEMU's working directory.
 #![expect(unsafe_code, reason = "memory outside of the image")]
 
+use crate::semihosting::{File, Mode, rename};
+use loa_board_shell::keep::{self, Kept, RECORD};
 use loa_protocol::Error;
 use loa_receiver::Enrolment;
 
@@ -8,9 +11,34 @@ use loa_receiver::Enrolment;
 pub(crate) const PARTITION: usize = 0x103F_0000;
 const LENGTH: usize = 64 * 1024;
 
+const KEPT: &core::ffi::CStr = c"enrolment.kept";
+const NEW: &core::ffi::CStr = c"enrolment.new";
+
 /// Reads the enrolment; `None` if there is none.
 pub(crate) fn enrolment() -> Result<Option<Enrolment>, Error> {
+    match kept() {
+        Some(kept) => Ok(Some(kept.enrolment)),
+        None => Enrolment::decode(flashed()),
+    }
+}
+
+/// Keeps `enrolment` instead of the one before; whether that was possible. The host puts the new file in place in one step.
+pub(crate) fn store(enrolment: &Enrolment) -> bool {
+    let count = kept().map_or(0, |kept| kept.count);
+    let Some(record) = keep::record(flashed(), count + 1, enrolment) else {
+        return false;
+    };
+    let written = File::open(NEW, Mode::Write).is_some_and(|mut file| file.write(&record));
+    written && rename(NEW, KEPT)
+}
+
+fn kept() -> Option<Kept> {
+    let mut record = [0; RECORD];
+    let length = File::open(KEPT, Mode::Read)?.read(&mut record);
+    keep::latest(flashed(), [&record[..length]])
+}
+
+fn flashed() -> &'static [u8] {
     // SAFETY: memory of the board that nothing in this image writes to, see `memory.x`.
-    let partition = unsafe { core::slice::from_raw_parts(PARTITION as *const u8, LENGTH) };
-    Enrolment::decode(partition)
+    unsafe { core::slice::from_raw_parts(PARTITION as *const u8, LENGTH) }
 }

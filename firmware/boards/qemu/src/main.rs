@@ -39,6 +39,7 @@ use ethernet::Ethernet;
 use loa_board_shell::{Contact, Datagrams, Media, SOCKETS, Wires};
 use loa_opus::OpusDecoder;
 use loa_receiver::{Build, Enrolment, Receiver};
+use rand_core::RngCore;
 use random::HostRandom;
 use semihosting::exit;
 use static_cell::{ConstStaticCell, StaticCell};
@@ -82,7 +83,9 @@ fn main() -> ! {
     let ethernet = Ethernet::start().expect("a LAN9118 is there: -nic user,model=lan9118");
     let mut random = HostRandom::open().expect("the host has random numbers in /dev/urandom");
 
-    let (receiver, contact) = receiver(enrolment);
+    let mut seed = [0; 32];
+    random.fill_bytes(&mut seed);
+    let (receiver, contact) = receiver(enrolment, seed);
     let mut dhcp = DhcpConfig::default();
     dhcp.hostname = contact_name(contact);
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
@@ -116,13 +119,13 @@ fn main() -> ! {
 
 /// Not inlined, so that what it needs of the stack while it builds is given back.
 #[inline(never)]
-fn receiver(enrolment: Enrolment) -> (&'static mut Receiver<Opus>, &'static Contact) {
+fn receiver(enrolment: Enrolment, seed: [u8; 32]) -> (&'static mut Receiver<Opus>, &'static Contact) {
     static DECODER: StaticCell<OpusDecoder> = StaticCell::new();
     static RECEIVER: StaticCell<Receiver<Opus>> = StaticCell::new();
     static CONTACT: StaticCell<Contact> = StaticCell::new();
     let decoder = Opus::from(DECODER.init_with(OpusDecoder::new));
-    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, decoder));
-    let contact = CONTACT.init(Contact::of(&receiver.session()).expect("a session fits a contact"));
+    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, seed, decoder));
+    let contact = CONTACT.init(Contact::of(&receiver.session(0)).expect("a session fits a contact"));
     (receiver, contact)
 }
 

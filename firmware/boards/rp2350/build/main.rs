@@ -143,6 +143,12 @@ fn pins(map: &Map) -> String {
     }
     writeln!(
         code,
+        "pub(crate) const FLASH_BYTES: usize = {} * 1024;",
+        map.board.flash_kib
+    )
+    .expect("text");
+    writeln!(
+        code,
         "macro_rules! take_pins {{ ($from:ident) => {{ ({take}) }} }}\npub(crate) use take_pins;"
     )
     .expect("text");

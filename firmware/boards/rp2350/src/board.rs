@@ -1,5 +1,6 @@
 //! The board as the shell sees it.
 
+use crate::flash::Flash;
 use crate::pins::{self, Signal};
 use crate::{dac, reset};
 use embassy_rp::Peri;
@@ -9,7 +10,7 @@ use embassy_time::{Duration, Timer};
 use embedded_hal::digital::OutputPin;
 use loa_board_shell::Board;
 use loa_receiver::hardware::{self, Amplifier, Guard, led};
-use loa_receiver::{Micros, Status};
+use loa_receiver::{Enrolment, Micros, Status};
 
 /// The watchdog's patience. The receiver wakes at least every 5 s.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,6 +23,7 @@ pub(crate) struct Rp2350 {
     led: Signal,
     status: Status,
     guard: Guard<Fed>,
+    flash: Flash,
 }
 
 struct Fed(Watchdog);
@@ -34,7 +36,12 @@ impl hardware::Watchdog for Fed {
 
 impl Rp2350 {
     /// Mutes the amplifier and starts the watchdog.
-    pub(crate) fn new(amplifier: pins::Amplifier, led: pins::Led, watchdog: Peri<'static, WATCHDOG>) -> Self {
+    pub(crate) fn new(
+        amplifier: pins::Amplifier,
+        led: pins::Led,
+        watchdog: Peri<'static, WATCHDOG>,
+        flash: Flash,
+    ) -> Self {
         let enable = Signal::new(amplifier.enable, pins::AMPLIFIER_ENABLE_ACTIVE);
         let mute = Signal::new(amplifier.mute, pins::AMPLIFIER_MUTE_ACTIVE);
         let Ok(amplifier) = Amplifier::new(enable, mute);
@@ -46,6 +53,7 @@ impl Rp2350 {
             led,
             status: Status::default(),
             guard: Guard::new(Fed(watchdog)),
+            flash,
         }
     }
 
@@ -79,6 +87,10 @@ impl Board for Rp2350 {
     fn alive(&mut self, now: Micros, turns: u64) {
         let Ok(()) = self.led.set_state(led(self.status, now).into());
         self.guard.watch(turns);
+    }
+
+    fn store(&mut self, enrolment: &Enrolment) -> bool {
+        self.flash.store(enrolment)
     }
 
     fn reboot(&mut self) -> ! {

@@ -1,18 +1,75 @@
 //! The enrolment partition: the last 64 KB of flash, which the image leaves alone (`build.rs`). Read where it is: flash is in the
-//! address space. Written by cable, see `hardware/README.md`.
+//! address space. Its first sector is written by cable, see `hardware/README.md`; what the receiver changes goes to the second and the
+//! third in turn.
+//!
+//! While a sector is erased (45 ms as a rule, 400 ms at most) nothing else runs, since code is read from the same flash: sound that
+//! plays then may break off for that long. It happens when keys or areas change, and not otherwise.
 #![expect(unsafe_code, reason = "memory outside of the image")]
 
+use crate::pins::FLASH_BYTES;
+use embassy_rp::Peri;
+use embassy_rp::flash::{Blocking, ERASE_SIZE};
+use embassy_rp::peripherals::FLASH;
+use loa_board_shell::keep::{self, Kept, RECORD};
 use loa_protocol::Error;
 use loa_protocol::enrolment::MAX_ENROLMENT;
 use loa_receiver::Enrolment;
 
+/// Where flash begins in the address space (RP2350 data sheet, 2.2).
+const BASE: usize = 0x1000_0000;
+const PLACES: usize = 2;
+
 unsafe extern "C" {
     /// Its beginning, from the linker script.
-    static _enrolment: [u8; MAX_ENROLMENT];
+    static _enrolment: [u8; ERASE_SIZE * (1 + PLACES)];
 }
 
 /// Reads the enrolment; `None` if there is none.
 pub(crate) fn enrolment() -> Result<Option<Enrolment>, Error> {
-    // SAFETY: flash behind the image, of which at least that much is the partition; nothing in this image writes flash.
-    Enrolment::decode(unsafe { &_enrolment })
+    match kept() {
+        Some(kept) => Ok(Some(kept.enrolment)),
+        None => Enrolment::decode(flashed()),
+    }
+}
+
+fn flashed() -> &'static [u8] {
+    &partition()[..MAX_ENROLMENT]
+}
+
+fn kept() -> Option<Kept> {
+    keep::latest(flashed(), partition()[ERASE_SIZE..].chunks(ERASE_SIZE))
+}
+
+fn partition() -> &'static [u8] {
+    // SAFETY: flash behind the image, of which at least that much is the partition. Its first sector is never written; the others are by
+    // `Flash::store` only, which no reference into them outlives: what is read is copied at once.
+    unsafe { &_enrolment }
+}
+
+/// Flash, to write to.
+pub(crate) struct Flash(embassy_rp::flash::Flash<'static, FLASH, Blocking, FLASH_BYTES>);
+
+impl Flash {
+    pub(crate) fn new(flash: Peri<'static, FLASH>) -> Self {
+        Self(embassy_rp::flash::Flash::new_blocking(flash))
+    }
+
+    /// Keeps `enrolment` instead of the one before; whether that was possible. The latest record stays as it is until this one is whole.
+    pub(crate) fn store(&mut self, enrolment: &Enrolment) -> bool {
+        let (place, count) = kept().map_or((0, 0), |kept| ((kept.place + 1) % PLACES, kept.count));
+        let Some(record) = keep::record(flashed(), count + 1, enrolment) else {
+            return false;
+        };
+        const { assert!(RECORD <= ERASE_SIZE) };
+        // SAFETY: only the address is taken.
+        let begin = (&raw const _enrolment).addr() - BASE + ERASE_SIZE * (1 + place);
+        let (Ok(from), Ok(to)) = (u32::try_from(begin), u32::try_from(begin + ERASE_SIZE)) else {
+            return false;
+        };
+        let written = self
+            .0
+            .blocking_erase(from, to)
+            .and_then(|()| self.0.blocking_write(from, &record));
+        written.is_ok() && kept().is_some_and(|kept| kept.enrolment == *enrolment)
+    }
 }

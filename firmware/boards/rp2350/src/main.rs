@@ -25,6 +25,7 @@ use embassy_executor::Spawner;
 use embassy_rp::clocks::ClockConfig;
 use embassy_rp::trng::{self, Trng};
 use embassy_rp::{bind_interrupts, dma, peripherals, pio};
+use flash::Flash;
 use loa_board_shell::{Contact, Wires};
 use loa_opus::OpusDecoder;
 use loa_receiver::{Build, Enrolment, Receiver};
@@ -59,7 +60,7 @@ async fn main(spawner: Spawner) {
     let chip = embassy_rp::init(embassy_rp::config::Config::new(clocks));
     let (ethernet, dac, amplifier, led) = pins::take_pins!(chip);
     // Mute first, whatever else is wrong.
-    let board = Rp2350::new(amplifier, led, chip.WATCHDOG);
+    let board = Rp2350::new(amplifier, led, chip.WATCHDOG, Flash::new(chip.FLASH));
 
     let Ok(Some(enrolment)) = flash::enrolment() else {
         board.not_enrolled().await
@@ -70,7 +71,9 @@ async fn main(spawner: Spawner) {
         .await;
     let mut random = ChaCha20Rng::from_seed(seed);
 
-    let (receiver, contact) = receiver(enrolment);
+    let mut seed = [0; 32];
+    random.fill_bytes(&mut seed);
+    let (receiver, contact) = receiver(enrolment, seed);
     let (sound, urgent) = priorities::start();
     sound.spawn(dac::feed(dac, chip.PIO0, chip.DMA_CH2).expect("spawned once"));
     let network = Network {
@@ -86,13 +89,13 @@ async fn main(spawner: Spawner) {
 
 /// Not inlined, so that what it needs of the stack while it builds is given back.
 #[inline(never)]
-fn receiver(enrolment: Enrolment) -> (&'static mut Receiver<Opus>, &'static Contact) {
+fn receiver(enrolment: Enrolment, seed: [u8; 32]) -> (&'static mut Receiver<Opus>, &'static Contact) {
     static DECODER: StaticCell<OpusDecoder> = StaticCell::new();
     static RECEIVER: StaticCell<Receiver<Opus>> = StaticCell::new();
     static CONTACT: StaticCell<Contact> = StaticCell::new();
     let decoder = DECODER.init_with(OpusDecoder::new);
-    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, decoder));
-    let contact = CONTACT.init(Contact::of(&receiver.session()).expect("a session fits a contact"));
+    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, seed, decoder));
+    let contact = CONTACT.init(Contact::of(&receiver.session(0)).expect("a session fits a contact"));
     (receiver, contact)
 }
 

@@ -1,10 +1,10 @@
 //! The urgent half: the receiver itself, everything that happens to it and everything that it orders.
 
-use crate::board::{Board, Work};
+use crate::board::{Board, Login, Work};
 use crate::media::Media;
 use crate::outbox::Message;
 use crate::wires::{Heard, Wires};
-use embassy_futures::select::{Either3, select3};
+use embassy_futures::select::{Either4, select4};
 use embassy_futures::yield_now;
 use embassy_time::{Instant, Timer};
 use heapless::Vec;
@@ -30,12 +30,24 @@ pub async fn attend<D: Decoder, B: Board>(
     board.begins(Work::Timer);
     receiver.handle(now(), Input::Timer);
     loop {
-        while let Some(output) = receiver.poll() {
+        let mut stored = None;
+        loop {
+            if let Some(done) = stored.take() {
+                receiver.handle(now(), Input::Stored(done));
+            }
+            let Some(output) = receiver.poll() else { break };
             match output {
                 Output::Datagram(bytes) => media.send(bytes),
                 Output::Sound { at, pcm } => board.play(at, pcm),
                 Output::Amplifier(on) => board.amplifier(on),
                 Output::Status(status) => board.status(status),
+                Output::Store(enrolment) => {
+                    let done = board.store(enrolment);
+                    if !done {
+                        log::error!("a change of the enrolment cannot be stored");
+                    }
+                    stored = Some(done);
+                }
                 Output::Reboot => reboot = reboot.or(Some(now().0 + FAREWELL)),
                 Output::Subscribe(topic) => wires.post(Message::Subscribe { topic }),
                 Output::Publish {
@@ -71,18 +83,20 @@ pub async fn attend<D: Decoder, B: Board>(
 
         let due = receiver.next_wakeup().map_or(u64::MAX, |at| at.0);
         let next = due.min(looked + B::ALIVE / 2);
-        match select3(wires.heard.receive(), media.arrival(), alarm(next)).await {
-            Either3::First(heard) => {
+        let happens = select4(wires.heard.receive(), media.arrival(), alarm(next), wires.asked.wait());
+        match happens.await {
+            Either4::First(heard) => {
                 board.begins(*work.insert(Work::Message));
                 hear(receiver, heard);
             }
-            Either3::Second(()) => {
+            Either4::Second(()) => {
                 board.begins(*work.insert(Work::Datagram));
                 while let Some(length) = media.take(&mut datagram) {
                     receiver.handle(now(), Input::Datagram(&mut datagram[..length]));
                 }
             }
-            Either3::Third(()) => {}
+            Either4::Third(()) => {}
+            Either4::Fourth(attempt) => wires.login.signal(Login::of(&receiver.session(attempt))),
         }
         // However much comes in, what is due is done.
         if due <= now().0 {

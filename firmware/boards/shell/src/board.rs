@@ -3,7 +3,7 @@
 use heapless::{String, Vec};
 use loa_protocol::enrolment::{MAX_CERTIFICATE, MAX_HOST};
 use loa_protocol::topic;
-use loa_receiver::{Micros, Session, Status};
+use loa_receiver::{Enrolment, Micros, Session, Status};
 
 /// The hardware around a receiver. Nothing here may wait.
 pub trait Board {
@@ -20,6 +20,10 @@ pub trait Board {
     /// Called at least every [`Board::ALIVE`] microseconds as long as everything runs: lets the LED blink at `now`, and feeds the watchdog if
     /// the receiver's `turns` have risen ([`loa_receiver::hardware::Guard`]).
     fn alive(&mut self, now: Micros, turns: u64);
+
+    /// Keeps this enrolment instead of the one before; whether that was possible. Whenever power fails, one or the other is there,
+    /// whole ([`crate::keep`]). The one thing that may take a moment: it comes when keys or areas change.
+    fn store(&mut self, enrolment: &Enrolment) -> bool;
 
     /// Starts afresh.
     fn reboot(&mut self) -> !;
@@ -45,14 +49,29 @@ pub enum Work {
     Timer,
 }
 
-/// Where and as whom to connect: a copy of [`Session`] that outlives it.
+/// What the receiver proves itself by, and the broker, in one session: both change in time.
+pub(crate) struct Login {
+    pub(crate) password: [u8; 64],
+    pub(crate) ca: Option<Vec<u8, MAX_CERTIFICATE>>,
+}
+
+impl Login {
+    /// Of this session.
+    pub(crate) fn of(session: &Session<'_>) -> Self {
+        Self {
+            password: session.password,
+            // No enrolment has a longer one.
+            ca: session.ca.map(|ca| Vec::from_slice(ca).unwrap_or_default()),
+        }
+    }
+}
+
+/// Where and as whom to connect: what stays of a [`Session`] as long as the board runs.
 #[derive(Debug)]
 pub struct Contact {
     pub(crate) host: String<MAX_HOST>,
     pub(crate) port: u16,
-    pub(crate) ca: Option<Vec<u8, MAX_CERTIFICATE>>,
     pub(crate) name: String<32>,
-    pub(crate) password: [u8; 64],
     pub(crate) will: topic::Text,
     pub(crate) media_host: String<MAX_HOST>,
     pub(crate) media_port: u16,
@@ -71,12 +90,7 @@ impl Contact {
         Some(Self {
             host: String::try_from(session.host).ok()?,
             port: session.port,
-            ca: match session.ca {
-                Some(ca) => Some(Vec::from_slice(ca).ok()?),
-                None => None,
-            },
             name: session.name.clone(),
-            password: session.password,
             will: session.will.clone(),
             media_host: String::try_from(session.media_host).ok()?,
             media_port: session.media_port,

@@ -1,7 +1,7 @@
 //! The half that may wait: connecting, TLS and the MQTT session, again and again.
 
 use crate::backoff::Backoff;
-use crate::board::Contact;
+use crate::board::{Contact, Login};
 use crate::line::{State, Wire};
 use crate::mqtt::{self, Credentials, Ended};
 use crate::transport::{Plain, Records, Secured};
@@ -34,18 +34,24 @@ pub async fn converse<R: CryptoRngCore>(contact: &Contact, wires: &Wires, random
 async fn sessions<R: CryptoRngCore>(contact: &Contact, wires: &Wires, random: &mut R) -> ! {
     let mut backoff = Backoff::new();
     let mut records = Records::new();
+    // Attempts in a row that failed: while secret or authority change, the receiver has more than one to try.
+    let mut attempt = 0_u32;
     loop {
+        wires.asked.signal(attempt);
+        let login = wires.login.wait().await;
+        attempt = attempt.wrapping_add(1);
         let began = Instant::now();
         if wires.line.dial().await == State::Open {
             wires.overrun.reset();
             let up = Cell::new(false);
-            let session = over(contact, wires, &mut records, random, &up);
+            let session = over(contact, &login, wires, &mut records, random, &up);
             match select3(session, wires.line.closed(), wires.overrun.wait()).await {
                 Either3::First(ended) => log::warn!("MQTT session ended: {ended}"),
                 Either3::Second(()) => log::warn!("MQTT session ended: the connection was closed"),
                 Either3::Third(()) => log::warn!("MQTT session ended: the broker takes messages too slowly"),
             }
             if up.get() {
+                attempt = 0;
                 wires.heard.send(Heard::Down).await;
             }
         } else {
@@ -62,6 +68,7 @@ async fn sessions<R: CryptoRngCore>(contact: &Contact, wires: &Wires, random: &m
 /// One session over the open line.
 async fn over<R: CryptoRngCore>(
     contact: &Contact,
+    login: &Login,
     wires: &Wires,
     records: &mut Records,
     random: &mut R,
@@ -69,11 +76,11 @@ async fn over<R: CryptoRngCore>(
 ) -> Ended {
     let credentials = Credentials {
         name: &contact.name,
-        password: &contact.password,
+        password: &login.password,
         will: (&contact.will, topic::ABSENT),
     };
     let wire = Wire(&wires.line);
-    let Some(ca) = contact.ca.as_deref() else {
+    let Some(ca) = login.ca.as_deref() else {
         return mqtt::session(wire, &credentials, wires, up).await;
     };
     let open = Secured::open(wire, records, ca, &contact.host, random);

@@ -24,6 +24,7 @@ mod backoff;
 mod board;
 mod converse;
 mod feeder;
+pub mod keep;
 mod line;
 mod media;
 mod mqtt;

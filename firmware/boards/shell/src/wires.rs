@@ -1,5 +1,6 @@
 //! What runs between the two halves of the shell.
 
+use crate::board::Login;
 use crate::line::Line;
 use crate::outbox::{Message, Outbox};
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -26,6 +27,10 @@ pub struct Wires {
     /// The outbox had no room for something that must not get lost.
     pub(crate) overrun: Signal<CriticalSectionRawMutex, ()>,
     pub(crate) line: Line,
+    /// How to log in is asked for, after so many attempts in a row that failed.
+    pub(crate) asked: Signal<CriticalSectionRawMutex, u32>,
+    /// The answer.
+    pub(crate) login: Signal<CriticalSectionRawMutex, Login>,
     /// When [`crate::converse`] was last seen running, in milliseconds since boot.
     conversed: AtomicU32,
 }
@@ -50,6 +55,8 @@ impl Wires {
             outbox: Channel::new(),
             overrun: Signal::new(),
             line: Line::new(),
+            asked: Signal::new(),
+            login: Signal::new(),
             conversed: AtomicU32::new(0),
         }
     }

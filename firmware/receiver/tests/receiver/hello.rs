@@ -34,7 +34,7 @@ fn hello_at_once_again_with_the_clock_set_then_every_five_seconds() {
     // MQTT comes up later: subscribed, then present, then the first telemetry.
     world.at(world.now, Event::MqttUp);
     world.run(0);
-    assert_eq!(world.log.subscribed.len(), 4);
+    assert_eq!(world.log.subscribed.len(), 5);
     assert!(world.log.subscribed.contains(&command_topic()) && world.log.subscribed.contains(&media_topic()));
     assert_eq!((world.log.present.len(), world.log.telemetry.len()), (1, 1));
     let telemetry = &world.log.telemetry[0].1;
@@ -57,7 +57,7 @@ fn hello_at_once_again_with_the_clock_set_then_every_five_seconds() {
     world.at(world.now, Event::MqttDown);
     world.at(world.now + SECOND, Event::MqttUp);
     world.run(2 * SECOND);
-    assert_eq!((world.log.subscribed.len(), world.log.present.len()), (8, 2));
+    assert_eq!((world.log.subscribed.len(), world.log.present.len()), (10, 2));
 }
 
 #[test]

@@ -8,12 +8,15 @@ use loa_protocol::hello::{Answer, Hello};
 use loa_protocol::key::Secret;
 use loa_protocol::precedence::Class;
 use loa_protocol::report::{Receipt, Serial, Telemetry};
+use loa_protocol::rotation::Rotation;
 use loa_protocol::srtp::{SessionKeys, rtcp_nonce, rtp_nonce};
 use loa_protocol::topic::{Downlink, Topic, Uplink};
 use loa_protocol::{AreaId, BroadcastId, MAX_MESSAGE, ReceiverId, SigningKey, StreamId, UnixMicros};
 use loa_receiver::{Build, DecodeError, Decoder, Input, Micros, Output, Receiver, Status};
 use std::collections::BTreeMap;
 
+/// Random bytes, as good as any.
+pub(crate) const SEED: [u8; 32] = [0x5E; 32];
 /// Wall time less local time: 2027-01-15, 08:00 UTC on the hour, so that quiet hours are easy to place.
 pub(crate) const OFFSET: u64 = 1_800_000_000_000_000;
 /// One way through the network.
@@ -49,6 +52,7 @@ pub(crate) fn enrolment() -> Enrolment {
     }
 }
 
+#[derive(Clone)]
 pub(crate) enum Event {
     Datagram(Vec<u8>),
     Mqtt(String, Vec<u8>),
@@ -71,6 +75,11 @@ pub(crate) struct Log {
     pub(crate) telemetry: Vec<(u64, Telemetry)>,
     pub(crate) rebooted: bool,
     pub(crate) serials: Vec<Serial>,
+    pub(crate) rotations: Vec<Rotation>,
+    /// Every enrolment that was stored, in order.
+    pub(crate) stored: Vec<Enrolment>,
+    /// Everything that was given to it, from the network.
+    pub(crate) recorded: Vec<(u64, Event)>,
 }
 
 pub(crate) struct World<D: Decoder = TestDecoder> {
@@ -86,6 +95,12 @@ pub(crate) struct World<D: Decoder = TestDecoder> {
     pub(crate) uphill: u64,
     /// Added to the server's clock.
     pub(crate) clock_error: i64,
+    /// The secrets that the server knows: words under any of them are taken. The first is the newest.
+    pub(crate) secrets: Vec<Secret>,
+    /// The key that commands are signed with.
+    pub(crate) key: SigningKey,
+    /// Whether the receiver's flash takes what is to be stored.
+    pub(crate) storage: bool,
     numbers: BTreeMap<[u8; 16], u64>,
     events: BTreeMap<(u64, u64), Event>,
     count: u64,
@@ -104,13 +119,22 @@ impl World {
 
 impl<D: Decoder> World<D> {
     pub(crate) fn with(decoder: D) -> Self {
+        Self::boot_as(enrolment(), SEED, decoder)
+    }
+
+    /// Booted with this enrolment in its flash, and these random numbers.
+    pub(crate) fn boot_as(enrolment: Enrolment, seed: [u8; 32], decoder: D) -> Self {
         Self {
+            secrets: vec![enrolment.secret.clone()],
+            key: server_key(),
+            storage: true,
             receiver: Receiver::new(
-                enrolment(),
+                enrolment,
                 Build {
                     firmware: "1.2.3",
                     board: "virtual",
                 },
+                seed,
                 decoder,
             ),
             now: 0,
@@ -180,6 +204,9 @@ impl<D: Decoder> World<D> {
 
     fn give(&mut self, event: Option<Event>) {
         let now = Micros(self.now);
+        if let Some(event @ (Event::Datagram(_) | Event::Mqtt(..))) = &event {
+            self.log.recorded.push((self.now, event.clone()));
+        }
         match event {
             None => self.receiver.handle(now, Input::Timer),
             Some(Event::Datagram(mut datagram)) => self.receiver.handle(now, Input::Datagram(&mut datagram)),
@@ -206,11 +233,17 @@ impl<D: Decoder> World<D> {
     }
 
     pub(crate) fn drain(&mut self) {
-        let key = secret().report_key();
+        let keys: Vec<_> = self.secrets.iter().map(Secret::report_key).collect();
         let now = self.now;
         let mut hellos = Vec::new();
         let mut outputs = 0;
-        while let Some(output) = self.receiver.poll() {
+        let mut stored = None;
+        loop {
+            // Before anything else, as a shell does.
+            if let Some(done) = stored.take() {
+                self.receiver.handle(Micros(now), Input::Stored(done));
+            }
+            let Some(output) = self.receiver.poll() else { break };
             outputs += 1;
             assert!(outputs < 2000, "it never comes to rest");
             match output {
@@ -228,6 +261,12 @@ impl<D: Decoder> World<D> {
                 Output::Amplifier(on) => self.log.amplifier.push((now, on)),
                 Output::Status(status) => self.log.status.push((now, status)),
                 Output::Reboot => self.log.rebooted = true,
+                Output::Store(enrolment) => {
+                    stored = Some(self.storage);
+                    if self.storage {
+                        self.log.stored.push(enrolment.clone());
+                    }
+                }
                 Output::Publish {
                     topic,
                     payload,
@@ -247,16 +286,25 @@ impl<D: Decoder> World<D> {
                         }
                         Some(Topic::Up(ME, Uplink::Receipt)) => {
                             assert_eq!((at_least_once, retain), (true, false));
-                            let receipt = Receipt::open(&key, payload).unwrap();
+                            let mut opened = keys.iter().map(|key| Receipt::open(key, payload));
+                            let receipt = opened.find_map(Result::ok).unwrap();
                             assert_eq!(receipt.expected, receipt.received + receipt.lost);
                             self.log.serials.push(receipt.serial);
                             self.log.receipts.push((now, receipt));
                         }
                         Some(Topic::Up(ME, Uplink::Telemetry)) => {
                             assert_eq!((at_least_once, retain), (false, false));
-                            let telemetry = Telemetry::open(&key, payload).unwrap();
+                            let mut opened = keys.iter().map(|key| Telemetry::open(key, payload));
+                            let telemetry = opened.find_map(Result::ok).unwrap();
                             self.log.serials.push(telemetry.serial);
                             self.log.telemetry.push((now, telemetry));
+                        }
+                        Some(Topic::Up(ME, Uplink::Rotation)) => {
+                            assert_eq!((at_least_once, retain), (true, false));
+                            let mut opened = keys.iter().map(|key| Rotation::open(key, payload));
+                            let rotation = opened.find_map(Result::ok).unwrap();
+                            self.log.serials.push(rotation.serial);
+                            self.log.rotations.push(rotation);
                         }
                         other => panic!("published on {topic}: {other:?}"),
                     }
@@ -270,8 +318,12 @@ impl<D: Decoder> World<D> {
     }
 
     fn hello(&mut self, way: &'static str, datagram: &[u8]) {
-        let key = secret().hello_key();
-        let hello = Hello::open(&key, datagram).unwrap();
+        let known = self.secrets.iter().map(Secret::hello_key);
+        let opened = known.map(|key| Some((Hello::open(&key, datagram).ok()?, key)));
+        // Under a secret that the server does not know (yet): nobody answers.
+        let Some((hello, key)) = opened.flatten().next() else {
+            return;
+        };
         assert_eq!(hello.receiver, ME);
         let last = self.log.hellos.iter().rev().find(|(_, _, last)| last.clock_set);
         if let Some((_, _, last)) = last.filter(|_| hello.clock_set) {
@@ -321,7 +373,7 @@ impl<D: Decoder> World<D> {
     }
 
     pub(crate) fn deliver(&mut self, command: &Command) {
-        let message = signed(command, &server_key());
+        let message = signed(command, &self.key);
         self.at(self.now, Event::Mqtt(command_topic(), message));
         self.run(0);
     }
@@ -333,10 +385,17 @@ impl<D: Decoder> World<D> {
     }
 
     pub(crate) fn send(&mut self, play: &Play, latency: u64) {
+        self.send_under(&secret(), play, latency);
+    }
+
+    pub(crate) fn send_under(&mut self, secret: &Secret, play: &Play, latency: u64) {
         for index in 0..play.packets() {
             let sent = self.sounds(play, index).saturating_sub(latency);
             if sent >= self.now {
-                self.at(sent + DELAY, Event::Datagram(packet(play, index, &payload(index))));
+                self.at(
+                    sent + DELAY,
+                    Event::Datagram(packet_under(secret, play, index, &payload(index))),
+                );
             }
         }
     }
@@ -407,7 +466,12 @@ pub(crate) fn play(id: u8, start: u64, samples: u64) -> Play {
 
 /// Packet `index` of a stream, sealed for this receiver.
 pub(crate) fn packet(play: &Play, index: u64, payload: &[u8]) -> Vec<u8> {
-    let keys = SessionKeys::derive(&secret().srtp(play.stream));
+    packet_under(&secret(), play, index, payload)
+}
+
+/// The same under a secret of its.
+pub(crate) fn packet_under(secret: &Secret, play: &Play, index: u64, payload: &[u8]) -> Vec<u8> {
+    let keys = SessionKeys::derive(&secret.srtp(play.stream));
     let mut packet = vec![0x80, 111];
     packet.extend((index as u16).to_be_bytes());
     packet.extend(((index * u64::from(play.packet_samples)) as u32).to_be_bytes());

@@ -275,14 +275,13 @@ fn requests_that_are_wrong() {
         let reply = lan.send("POST", "/api/v1/areas", &[("content-type", kind)], body.as_bytes());
         assert_eq!(reply.error(), (400, "bad_request".into(), vec![]), "{kind} {body}");
     }
-    let huge = format!("{{\"name\":\"{}\"}}", "a".repeat(3_000_000));
-    let reply = lan.send(
-        "POST",
-        "/api/v1/areas",
-        &[("content-type", "application/json")],
-        huge.as_bytes(),
-    );
-    assert_eq!(reply.error().1, "too_large");
+    let of = |length: usize| {
+        let body = format!("{{\"name\":\"{}\"}}", "a".repeat(length - 11));
+        let json = [("content-type", "application/json")];
+        lan.send("POST", "/api/v1/areas", &json, body.as_bytes()).error()
+    };
+    assert_eq!(of((64 << 10) + 1), (413, "too_large".into(), vec![]));
+    assert_eq!(of(64 << 10).1, "invalid");
     assert_eq!(state(&server, &lan), before);
     assert!(server.told().is_empty());
 }
@@ -374,6 +373,8 @@ fn forms_that_are_wrong() {
         assert_eq!(reply.error(), (422, code.into(), vec![field.into()]));
     }
     assert_eq!(form(&|it| _ = it.field("colour", "red")).error().1, "bad_request");
+    let twice = form(&|it| _ = it.field("title", "A").field("title", "B").file(&sound));
+    assert_eq!(twice.error().1, "bad_request");
     let json = lan.post("/api/v1/bulletins", json!({ "title": "A" }));
     assert_eq!(json.error().1, "bad_request");
     // Cut off in the middle of the file.
@@ -401,5 +402,33 @@ fn without_an_address_nobody_is_enrolled() {
         lan.post("/api/v1/receivers", body).error(),
         (409, "no_public_host".into(), vec![])
     );
+    assert_eq!(state(&server, &lan), before);
+}
+
+/// Whatever name and type a file is sent with (the tests' forms say MP3), its bytes decide; and what they certainly are not
+/// is said.
+#[test]
+fn what_is_certainly_no_sound_is_named_before_it_is_kept() {
+    let server = Server::start();
+    let lan = server.admin();
+    let before = state(&server, &lan);
+    for (begins, what) in [
+        (&b"%PDF-1.7\n"[..], "PDF"),
+        (b"PK\x03\x04", "ZIP"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"\xff\xd8\xff\xe0", "JPEG"),
+        (b"<!doctype html><script>alert(1)</script>", "v\u{103}n b\u{1ea3}n"),
+    ] {
+        let filler: &[u8] = if what.starts_with('v') {
+            b"<p>a</p>"
+        } else {
+            b"\0\x01\x02\xff"
+        };
+        let file = [begins, &filler.repeat(100_000)].concat();
+        let reply = lan.upload("Bản tin", "normal", &file);
+        assert_eq!(reply.error(), (422, "not_audio".into(), vec![]), "{what}");
+        let message = reply.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(what) && message.contains("MP3"), "{message}");
+    }
     assert_eq!(state(&server, &lan), before);
 }

@@ -129,10 +129,22 @@ fn what_is_served_beside_the_api() {
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "no-referrer"),
-            ("content-security-policy", "frame-ancestors 'none'"),
+            ("x-frame-options", "DENY"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
         ] {
             assert_eq!(reply.headers[name], value, "{path}");
         }
+        let policy = reply.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        let scripts = policy.split("; ").find(|part| part.starts_with("script-src"));
+        assert!(
+            scripts.is_none_or(|it| it.contains("'self'") && !it.contains("unsafe")),
+            "{policy}"
+        );
+        let permissions = reply.headers["permissions-policy"].to_str().unwrap();
+        assert!(permissions.contains("microphone=(self)") && permissions.contains("geolocation=()"));
+        assert!(!reply.headers.contains_key("strict-transport-security"));
     }
     assert_eq!(anybody.get("/_app/immutable/of-another-build.js").status, 404);
     assert_eq!(
@@ -140,18 +152,28 @@ fn what_is_served_beside_the_api() {
         (404, "not_found".into(), vec![])
     );
     assert_eq!(anybody.post("/signin", Value::Null).status, 405);
-    assert_eq!(anybody.get("/api/v1/nothing").headers["cache-control"], "no-store");
+    let nothing = anybody.get("/api/v1/nothing");
+    assert_eq!(nothing.headers["cache-control"], "no-store");
+    assert_eq!(
+        nothing.headers["content-security-policy"],
+        "default-src 'none'; frame-ancestors 'none'"
+    );
+    assert_eq!(anybody.get("/.well-known/loa-authority.crt").status, 404);
 }
 
 #[test]
-fn metrics_are_for_this_machine_unless_said_otherwise() {
+fn metrics_and_health_are_for_this_machine_unless_said_otherwise() {
     let proxied = [("x-forwarded-for", "203.0.113.9")];
     let behind_proxy = |config: &mut Config| config.public_url = Some("https://loa.example".into());
     let server = Server::with(behind_proxy);
-    assert_eq!(
-        server.anybody().send("GET", "/metrics", &proxied, b"").error().1,
-        "forbidden"
-    );
+    for path in ["/metrics", "/healthz"] {
+        assert_eq!(
+            server.anybody().send("GET", path, &proxied, b"").error(),
+            (403, "forbidden".into(), vec![]),
+            "{path}"
+        );
+        assert_eq!(server.anybody().get(path).status, 200);
+    }
     // Who is no proxy of ours cannot pretend to be somebody else.
     assert_eq!(
         Server::start().anybody().send("GET", "/metrics", &proxied, b"").status,
@@ -159,7 +181,14 @@ fn metrics_are_for_this_machine_unless_said_otherwise() {
     );
     let server = Server::with(|config| {
         behind_proxy(config);
-        config.http_metrics = crate::config::Metrics::All;
+        config.http_metrics = crate::config::Audience::All;
     });
     assert_eq!(server.anybody().send("GET", "/metrics", &proxied, b"").status, 200);
+    assert_eq!(server.anybody().send("GET", "/healthz", &proxied, b"").status, 403);
+    let server = Server::with(|config| {
+        behind_proxy(config);
+        config.http_health = crate::config::Audience::All;
+    });
+    assert_eq!(server.anybody().send("GET", "/healthz", &proxied, b"").body, b"ok\n");
+    assert_eq!(server.anybody().send("GET", "/metrics", &proxied, b"").status, 403);
 }

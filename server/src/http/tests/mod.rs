@@ -5,6 +5,8 @@ mod bad_input;
 mod bulletins;
 mod contract;
 mod factors;
+mod hostile;
+mod limits;
 mod live;
 mod patience;
 mod people;
@@ -13,12 +15,14 @@ mod users;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use loa_protocol::{SigningKey, UnixMicros};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use super::listen::{Listener, Patience, Places};
 use super::*;
 use crate::authority::{Grant, Role};
 use crate::config::Config;
@@ -66,6 +70,10 @@ impl Server {
     }
 
     fn with(set: impl FnOnce(&mut Config)) -> Self {
+        Self::patient(set, Patience::default(), pace::WINDOW)
+    }
+
+    fn patient(set: impl FnOnce(&mut Config), patience: Patience, window: Duration) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config {
@@ -87,6 +95,7 @@ impl Server {
         let (end, shutdown) = watch::channel(false);
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = told.clone();
+        let places = Places::new(config.limits_connections, config.limits_address_connections);
         let app = App::new(Parts {
             store: store.clone(),
             data: data.clone(),
@@ -100,18 +109,20 @@ impl Server {
                 mqtt_ca: None,
             },
             measure: Box::new(|text| text.counter("of_others", "What others count.", &[("", 7)])),
+            https: None,
             shutdown: shutdown.clone(),
         });
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let serving = runtime.spawn(async move {
-            let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-            let mut ending = shutdown;
-            let served = axum::serve(listener, service).with_graceful_shutdown(async move {
-                let _ = ending.wait_for(|ending| *ending).await;
-            });
-            let (served, ()) = tokio::join!(served.into_future(), app.run());
-            served.unwrap();
+            let listener = Listener {
+                socket: listener,
+                tls: None,
+                router: by_pace(app.clone(), pace::Window(window)),
+                places,
+                patience,
+            };
+            tokio::join!(listener.run(app.clone(), shutdown), app.run());
         });
         Self {
             runtime,
