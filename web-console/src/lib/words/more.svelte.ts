@@ -5,6 +5,6 @@ import { vi, type More } from './more/vi';
 
 export const said = {
   get more(): More {
-    return locale.language === 'en' ? en : vi;
+    return locale.shown === 'en' ? en : vi;
   }
 };
