@@ -4,6 +4,7 @@
 import { SvelteMap } from 'svelte/reactivity';
 import type { Area, Broadcast, Bulletin, Receiver, Session, Snapshot } from './client';
 import * as client from './client';
+import type { Claim } from './receivers';
 
 type Connection = 'connecting' | 'live' | 'lost';
 
@@ -23,6 +24,8 @@ class Live {
   session = $state<Session | null>(null);
   /** True once the first whole state has come. */
   ready = $state(false);
+  /** Devices that ask to be taken in; told to who may do that. */
+  claims = $state.raw<Claim[]>([]);
   readonly areas = new SvelteMap<string, Area>();
   readonly receivers = new SvelteMap<string, Receiver>();
   readonly broadcasts = new SvelteMap<string, Broadcast>();
@@ -65,10 +68,12 @@ class Live {
       });
     source.onopen = () => this.#heard();
     source.onerror = () => this.#broke(source);
-    on('snapshot', (whole: Snapshot) => {
+    on('claims', (all: Claim[]) => (this.claims = all));
+    on('snapshot', (whole: Snapshot & { claims?: Claim[] }) => {
       // Another one means that much has changed, perhaps what one may do.
       if (this.ready) void this.refresh().catch(() => undefined);
       this.#replace(whole);
+      this.claims = whole.claims ?? [];
     });
     on('receiver', (one: Receiver) => this.receivers.set(one.id, one));
     on('broadcast', (one: Broadcast) => this.broadcasts.set(one.id, one));
