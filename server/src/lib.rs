@@ -10,6 +10,7 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod attempts;
 pub mod authority;
+pub mod backup;
 pub mod broker;
 pub mod cli;
 pub mod clock;

@@ -351,6 +351,17 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "record.keep_days",
+        value: "DAYS",
+        default: None,
+        vi: "Nhật ký được giữ bao nhiêu ngày (30 đến 36500); mục cũ hơn bị xóa từ đầu. Không có: giữ mãi.",
+        en: "For how many days the record is kept (30 to 36500); what is older is pruned from its beginning. Absent: for ever.",
+        set: |c, v| {
+            c.record_keep = Some(Duration::from_secs(within(v, 30, 36_500, "days")? * 86_400));
+            Ok(())
+        },
+    },
+    Key {
         name: "mqtt.url",
         value: "URL",
         default: None,
@@ -499,6 +510,7 @@ impl Default for Config {
             upload_max_bytes: 0,
             upload_max_duration: Duration::ZERO,
             database_url: None,
+            record_keep: None,
             mqtt_url: None,
             mqtt_listen: nowhere,
             mqtt_tls_listen: None,

@@ -50,6 +50,7 @@ pub struct Config {
     pub upload_max_bytes: u64,
     pub upload_max_duration: Duration,
     pub database_url: Option<String>,
+    pub record_keep: Option<Duration>,
     pub mqtt_url: Option<MqttUrl>,
     pub mqtt_listen: SocketAddr,
     pub mqtt_tls_listen: Option<SocketAddr>,

@@ -103,6 +103,20 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", vi, en)
     }
 
+    /// What was shown as an API token is none, or none any more.
+    pub(super) fn token() -> Self {
+        let vi = "Mã truy cập API không đúng, đã hết hạn hoặc đã bị thu hồi.";
+        let en = "The API token is wrong, has expired or was taken back.";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", vi, en)
+    }
+
+    /// It is for people who are signed in.
+    pub(super) fn session_only() -> Self {
+        let vi = "Việc này cần đăng nhập: không làm được bằng mã truy cập API.";
+        let en = "That is for who is signed in: no API token is good for it.";
+        Self::new(StatusCode::FORBIDDEN, "session_only", vi, en)
+    }
+
     pub(super) fn csrf() -> Self {
         let vi = "Yêu cầu thiếu mã chống giả mạo (X-Loa-Csrf). Hãy tải lại trang.";
         let en = "The request lacks the session's X-Loa-Csrf. Reload the page.";
@@ -185,6 +199,7 @@ impl Problem {
             "broadcast" => "buổi phát",
             "bulletin" => "bản tin",
             "receiver" => "cụm thu phát thanh",
+            "token" => "mã truy cập",
             "user" => "người dùng",
             "session" => "phiên làm việc",
             "factor" => "cách xác thực",
@@ -408,12 +423,16 @@ impl utoipa::IntoResponses for Guarded {
     fn responses() -> BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::response::Response>> {
         [
             (
+                "400",
+                "`bad_request`: the request is not as it should be, or brings both a session's cookie and a token",
+            ),
+            (
                 "401",
-                "`unauthenticated`: not signed in, or the session has ended; `second_factor`: one is to follow first",
+                "`unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first",
             ),
             (
                 "403",
-                "`csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one",
+                "`csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token",
             ),
             ("default", "`internal`, `busy`: a fault of the server, told in its log"),
         ]

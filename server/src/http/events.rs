@@ -1,6 +1,8 @@
-//! Live events (server-sent events, HTML §9.2): first everything, then what changes, until the session or the server ends.
+//! Live events (server-sent events, HTML §9.2): first everything, then what changes, until the session, the
+//! token or the server ends.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -10,13 +12,14 @@ use futures_util::stream::{self, Stream};
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, Sleep};
 use utoipa::ToSchema;
 
 use super::App;
 use super::bulletins::PAGE;
 use super::error::Guarded;
 use super::feed::News;
-use super::gate::Caller;
+use super::gate::{self, By, Caller};
 use super::shapes::{Area, Broadcast, Bulletin, Receiver};
 use super::view::{Place, View};
 use crate::authority::Authority;
@@ -24,7 +27,7 @@ use crate::store;
 
 /// A comment is sent when nothing else was for this long, so that proxies keep the line and broken ones are noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// How often it is looked whether the session goes on.
+/// How often it is looked whether the session or the token goes on.
 const SESSION: Duration = Duration::from_secs(30);
 
 /// Everything that one may see, as of now: what `snapshot` carries.
@@ -58,7 +61,8 @@ pub(super) async fn events(
         news: app.feed.listen(),
         shutdown: app.parts.shutdown.clone(),
         app,
-        token_hash: caller.by.token_hash,
+        by: caller.by,
+        look: Box::pin(tokio::time::sleep(Duration::ZERO)),
         authority: caller.authority,
         view: None,
         afresh: true,
@@ -73,7 +77,9 @@ struct Watcher {
     app: App,
     news: broadcast::Receiver<News>,
     shutdown: watch::Receiver<bool>,
-    token_hash: String,
+    by: By,
+    /// When it is looked whether that goes on.
+    look: Pin<Box<Sleep>>,
     authority: Authority,
     /// What is seen, as of the last snapshot.
     view: Option<View>,
@@ -97,7 +103,7 @@ impl Watcher {
             }
             let news = tokio::select! {
                 _ = self.shutdown.wait_for(|ending| *ending) => return None,
-                () = tokio::time::sleep(SESSION) => Ok(News::Sessions),
+                () = &mut self.look => Ok(News::Sessions),
                 news = self.news.recv() => news,
             };
             match news {
@@ -105,9 +111,12 @@ impl Watcher {
                 Ok(News::Event(name, json, _)) => return Some(Event::default().event(name).data(json)),
                 Ok(News::Afresh) | Err(RecvError::Lagged(_)) => self.afresh = true,
                 Ok(News::Sessions) => {
-                    let session = self.app.store().session(self.app.now(), &self.token_hash).await;
-                    let Ok(Some(session)) = session else { return None };
-                    let authority = Authority::new(session.user.grants);
+                    let still = gate::still(&self.app, &self.by).await;
+                    let Ok(Some((authority, until))) = still else {
+                        return None;
+                    };
+                    let left = Duration::from_micros(until.0.saturating_sub(self.app.now().0) + 1);
+                    self.look.as_mut().reset(Instant::now() + left.min(SESSION));
                     self.afresh |= authority != self.authority;
                     self.authority = authority;
                 }

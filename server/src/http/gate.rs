@@ -1,6 +1,7 @@
 //! Who is asking. Here: extractors: [`Caller`] lets only who is signed in pass, and nothing that changes anything without
-//! the session's CSRF token; what they may do, handlers ask it; [`Entering`] is who has a session that may be half: the
-//! password was right, a second factor is to follow. It is for `/session…`, and for who must set one up first; [`Origin`] is where a request comes from; [`Body`] reads JSON and says what is wrong
+//! the session's CSRF token, or what has an API token (`bearer`); what they may do, handlers ask it; [`Entering`] is who has a
+//! session that may be half: the password was right, a second factor is to follow. It is for `/session…`, and for who must
+//! set one up first; [`Origin`] is where a request comes from; [`Body`] reads JSON and says what is wrong
 //! with it. Not here: passwords.
 
 use std::net::{IpAddr, SocketAddr};
@@ -16,6 +17,7 @@ use ring::digest;
 use serde::de::DeserializeOwned;
 
 use super::App;
+use super::bearer;
 use super::error::{Answer, Problem};
 use super::listen::Door;
 use crate::authority::{Authority, Right};
@@ -33,7 +35,7 @@ pub(super) const LONGEST: u64 = 7 * 24 * 3600 * 1_000_000;
 /// So long may a second factor be in coming, in microseconds.
 pub(super) const HALF: u64 = 15 * 60 * 1_000_000;
 /// Uses closer together than this count as one, in microseconds.
-const ONE_USE: u64 = 300 * 1_000_000;
+pub(super) const ONE_USE: u64 = 300 * 1_000_000;
 
 /// Who is asking, and what they may do.
 #[derive(Debug, Clone)]
@@ -42,15 +44,25 @@ pub(super) struct Caller {
     pub(super) authority: Authority,
     pub(super) actor: Actor,
     /// How they showed who they are.
-    pub(super) by: Session,
+    pub(super) by: By,
     /// A second factor was shown, or is not wanted.
-    strong: bool,
+    pub(super) strong: bool,
+}
+
+/// How somebody shows who they are.
+#[derive(Debug, Clone)]
+pub(super) enum By {
+    Session(Session),
+    /// An API token, by its hash.
+    Token(String),
 }
 
 /// The session that a request belongs to.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     pub(super) token_hash: String,
+    /// When a second factor was shown in it.
+    pub(super) second_factor: Option<UnixMicros>,
 }
 
 impl Caller {
@@ -68,6 +80,14 @@ impl Caller {
         match self.authority.may_somewhere(right) {
             true => Ok(()),
             false => Err(Problem::forbidden(right)),
+        }
+    }
+
+    /// The session that they are in; a program with a token is in none.
+    pub(super) fn session(&self) -> Answer<&Session> {
+        match &self.by {
+            By::Session(session) => Ok(session),
+            By::Token(_) => Err(Problem::session_only()),
         }
     }
 
@@ -121,6 +141,9 @@ pub(super) struct Origin(pub(super) IpAddr);
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 
+/// What stands behind the path, after the question mark.
+pub(super) struct Query<T>(pub(super) T);
+
 impl Entering {
     /// What is to be done before anything else, if something is.
     pub(super) fn stage(&self) -> Stage {
@@ -141,9 +164,10 @@ impl Entering {
             strong: self.session.second_factor.is_some() || !self.emergencies,
             user: self.session.user,
             actor: self.actor,
-            by: Session {
+            by: By::Session(Session {
                 token_hash: self.token_hash,
-            },
+                second_factor: self.session.second_factor,
+            }),
         })
     }
 
@@ -204,7 +228,18 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        Entering::from_request_parts(parts, app).await?.whole()
+        let Some(token) = bearer::shown(&parts.headers)?.map(str::to_owned) else {
+            return Entering::from_request_parts(parts, app).await?.whole();
+        };
+        if cookie(app, &parts.headers, COOKIE).is_some() {
+            return Err(Problem::bad_request("a session's cookie and a token: send one of them"));
+        }
+        let Origin(origin) = Origin::from_request_parts(parts, app).await?;
+        let caller = bearer::caller(app, &token, origin.to_string()).await?;
+        match bearer::takes_token(&parts.method, parts.uri.path()) {
+            true => Ok(caller),
+            false => Err(Problem::session_only()),
+        }
     }
 }
 
@@ -261,6 +296,17 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
                 let (vi, en) = ("Yêu cầu quá lớn.", "The request is too large.");
                 Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", vi, en))
             }
+            Err(error) => Err(Problem::bad_request(error.body_text())),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match axum::extract::Query::<T>::from_request_parts(parts, app).await {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(error) => Err(Problem::bad_request(error.body_text())),
         }
     }
@@ -366,6 +412,22 @@ pub(super) fn cookie(app: &App, headers: &HeaderMap, name: &str) -> Option<Strin
 fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
     let line = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
     line.rsplit(',').next()?.trim().parse().ok()
+}
+
+/// What who came in that way may do now, and until when that holds at most; `None` if their session or token has ended.
+pub(super) async fn still(app: &App, by: &By) -> Result<Option<(Authority, UnixMicros)>, store::Error> {
+    let now = app.now();
+    Ok(match by {
+        By::Session(session) => {
+            let session = app.store().session(now, &session.token_hash).await?;
+            session.map(|it| (Authority::new(it.user.grants), it.expires))
+        }
+        By::Token(token_hash) => {
+            let known = app.store().token(token_hash).await?;
+            let known = known.filter(|(token, owner)| bearer::ended(token, owner, now).is_none());
+            known.map(|(token, owner)| (Authority::new(owner.grants).limited(token.limit()), token.expires))
+        }
+    })
 }
 
 async fn prolong(app: &App, now: UnixMicros, token_hash: &str, session: &store::Session) {

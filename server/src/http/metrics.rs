@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderName, header};
 
 use super::App;
 use super::error::{Answer, Error, Problem};
@@ -42,6 +42,7 @@ pub(super) struct Counters {
     pub(super) wrong_passkeys: Count,
     /// Requests that another site made a browser send.
     pub(super) foreign: Count,
+    pub(super) refused_tokens: Count,
     /// Connections: none free, none free for their address, TLS not agreed on, heads that did not come, answers not taken.
     pub(super) places: Count,
     pub(super) places_of_address: Count,
@@ -110,9 +111,7 @@ pub(super) fn for_audience(audience: Audience, origin: IpAddr) -> Answer<()> {
     if audience == Audience::All || origin.is_loopback() {
         return Ok(());
     }
-    let vi = "Chỉ hỏi được từ chính máy chủ, hoặc ở metrics.listen.";
-    let en = "Only this machine may ask, or whoever reaches metrics.listen.";
-    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", vi, en))
+    Err(Problem::not_local())
 }
 
 type Shown = ([(HeaderName, &'static str); 1], String);
@@ -161,6 +160,11 @@ async fn text(app: &App) -> Answer<Shown> {
         "foreign_requests_refused",
         "Requests refused because another site made a browser send them.",
         &[("", app.counters.foreign.get())],
+    );
+    text.counter(
+        "tokens_refused",
+        "Requests with an API token that is none, or none any more.",
+        &[("", app.counters.refused_tokens.get())],
     );
     let it = &app.counters;
     text.counter(

@@ -8,6 +8,7 @@ mod areas;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod attempts;
 mod audio;
+mod bearer;
 mod broadcasts;
 mod bulletins;
 mod ceremonies;
@@ -26,10 +27,12 @@ pub mod metrics;
 mod pace;
 pub mod password;
 mod receivers;
+mod record;
 mod sessions;
 mod shapes;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod tries;
 mod upload;
 mod users;
@@ -41,7 +44,7 @@ use axum::http::{HeaderValue, header};
 use axum::{Router, middleware};
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -56,6 +59,7 @@ const BODY: usize = 64 << 10;
 /// The API's document, as committed in `server/openapi.json`.
 pub fn document() -> String {
     let (_, mut api) = api().split_for_parts();
+    bearer::mark(&mut api);
     error::everywhere(&mut api);
     api.to_pretty_json().expect("a document is JSON") + "\n"
 }
@@ -123,6 +127,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(users::link))
         .routes(routes!(links::look))
         .routes(routes!(links::choose))
+        .routes(routes!(tokens::list, tokens::make))
+        .routes(routes!(tokens::remove))
         .routes(routes!(areas::list, areas::add))
         .routes(routes!(receivers::list, receivers::enrol))
         .routes(routes!(receivers::change))
@@ -134,6 +140,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(broadcasts::list, broadcasts::accept))
         .routes(routes!(broadcasts::stop))
         .routes(routes!(broadcasts::receipts))
+        .routes(routes!(record::list))
         .routes(routes!(events::events))
         .routes(routes!(health::healthz))
         .routes(routes!(metrics::metrics))
@@ -143,21 +150,24 @@ fn api() -> OpenApiRouter<App> {
 #[openapi(
     info(title = "Loa", description = "Hệ thống truyền thanh. An IP loudspeaker network for communes."),
     components(schemas(error::Error, shapes::Class)),
-    modifiers(&Cookie)
+    modifiers(&Schemes)
 )]
 struct Document;
 
-struct Cookie;
+struct Schemes;
 
-impl Modify for Cookie {
+impl Modify for Schemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
             gate::COOKIE,
             "Given by signing in. What changes something must also bring the session's X-Loa-Csrf.",
         )));
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("session", cookie);
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("loa_…");
+        let token = token.description(Some(
+            "An API token, made by who is signed in. Not together with a session's cookie; no X-Loa-Csrf is asked for.",
+        ));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("session", cookie);
+        components.add_security_scheme(bearer::SCHEME, SecurityScheme::Http(token.build()));
     }
 }

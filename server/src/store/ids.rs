@@ -47,3 +47,7 @@ id!(
     /// A second factor.
     FactorId
 );
+id!(
+    /// An API token, not what it is shown by.
+    TokenId
+);

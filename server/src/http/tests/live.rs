@@ -6,14 +6,19 @@ use super::*;
 use crate::playout::{Archive as _, Fact};
 
 /// A stream of events.
-struct Events(BufReader<Box<dyn Read>>);
+pub(super) struct Events(BufReader<Box<dyn Read>>);
 
 impl Events {
     fn open(client: &Client) -> Self {
+        Self::shown(client, "cookie", &client.cookie)
+    }
+
+    /// Who asks shows in that header who they are.
+    pub(super) fn shown(client: &Client, header: &str, value: &str) -> Self {
         let request = client
             .agent
             .get(format!("{}/api/v1/events", client.base))
-            .header("cookie", &client.cookie);
+            .header(header, value);
         let answer = request.call().unwrap();
         assert_eq!(answer.status().as_u16(), 200);
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
@@ -22,7 +27,7 @@ impl Events {
     }
 
     /// The next event; `None` when the stream has ended.
-    fn next(&mut self) -> Option<(String, Value)> {
+    pub(super) fn next(&mut self) -> Option<(String, Value)> {
         let mut name = String::new();
         loop {
             let mut line = String::new();
@@ -43,7 +48,7 @@ impl Events {
     }
 
     /// The next snapshot.
-    fn snapshot(&mut self) -> Value {
+    pub(super) fn snapshot(&mut self) -> Value {
         loop {
             let (name, value) = self.next().expect("the stream goes on");
             if name == "snapshot" {

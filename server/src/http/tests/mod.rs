@@ -10,6 +10,8 @@ mod limits;
 mod live;
 mod patience;
 mod people;
+mod record;
+mod tokens;
 mod users;
 
 use std::net::SocketAddr;

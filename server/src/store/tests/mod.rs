@@ -1,7 +1,8 @@
 //! One suite over a store, run on SQLite and on PostgreSQL: what holds on one must hold on the other.
 
-mod postgres;
+pub(crate) mod postgres;
 mod record;
+mod tokens;
 
 use std::path::Path;
 
@@ -35,6 +36,7 @@ async fn conform(mut fresh: impl FnMut(&str) -> String) {
     receivers_keep_their_secret_and_what_they_say(&fresh("receivers")).await;
     users_and_the_first_of_them(&fresh("users")).await;
     sessions_end(&fresh("sessions")).await;
+    tokens::tokens_are_made_used_and_taken_back(&fresh("tokens")).await;
     bulletins_wait_for_approval(&fresh("bulletins")).await;
     broadcasts_are_kept_with_their_target(&fresh("broadcasts")).await;
     facts_make_the_account(&fresh("facts")).await;
