@@ -23,7 +23,7 @@ test('a receiver is enrolled by a file, renamed, moved, enrolled again, and revo
   await page.getByText(more.enrolByFile).click();
   const form = section(page, vi.receivers);
   await form.getByLabel(more.receiverName).fill(name);
-  await form.getByLabel(vi.area).selectOption({ label: '\u2003Xã Phù Lãng' });
+  await form.getByLabel(vi.area, { exact: true }).selectOption({ label: '\u2003Xã Phù Lãng' });
   await form.getByRole('button', { name: more.makeFile }).click();
   await expect(page.getByRole('region', { name: more.enrolmentTitle(name) })).toBeVisible();
   await bothSizes(page, (size) => looks(page, 'enrolment', size));
@@ -34,7 +34,7 @@ test('a receiver is enrolled by a file, renamed, moved, enrolled again, and revo
   await mine.getByRole('button', { name: more.changeNamed(name) }).click();
   await bothSizes(page, (size) => looks(page, 'receiver-change', size));
   await mine.getByLabel(more.receiverName).fill(renamed);
-  await mine.getByLabel(vi.area).selectOption({ label: '\u2003\u2003Thôn Tây' });
+  await mine.getByLabel(vi.area, { exact: true }).selectOption({ label: '\u2003\u2003Thôn Tây' });
   await mine.getByRole('button', { name: more.save }).click();
   const moved = receiver(page, renamed);
   await expect(moved).toContainText('Thôn Tây');

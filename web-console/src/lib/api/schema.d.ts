@@ -202,6 +202,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The record */
+        get: operations["listRecord"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -485,6 +502,32 @@ export interface components {
              * @description Per cent.
              */
             volume: number;
+        };
+        /** @description An entry of the record */
+        RecordEntry: {
+            /** @description What has become of it. */
+            after?: Record<string, never>;
+            /** @description The area that it concerns; absent: all of them, or nobody's. */
+            area_id?: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description What there was of what changed. */
+            before?: Record<string, never>;
+            /** @description What more there is to say. */
+            detail?: string;
+            /** @description Its number: rises by one, without gaps. */
+            id: string;
+            /** @description Network address, `command line` or `server`. */
+            origin: string;
+            /** @description The identifier of what it was done to; empty if nothing has one. */
+            subject: string;
+            /** @description What, as `thing.verb`. */
+            what: string;
+            /** @description User name; `-` for the server itself and for who has no name yet. */
+            who: string;
         };
         /** @description A session. */
         Session: {
@@ -1694,6 +1737,71 @@ export interface operations {
             };
             /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listRecord: {
+        parameters: {
+            query?: {
+                /** @description Only what is older than the entry with this number: the last of the page before. */
+                before?: string;
+                /** @description How many at most, 1 to 1000; 200 if absent. */
+                limit?: number;
+                /** @description Only what this user name did. */
+                who?: string;
+                /** @description Only what begins so: `broadcast`, `receiver.volume` … */
+                what?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The newest first: what concerns the areas whose record one may read; what concerns none of them alone for who may read all. Fewer than asked for does not mean that there are no older ones */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordEntry"][];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
