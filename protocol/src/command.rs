@@ -11,7 +11,7 @@ use crate::enrolment::{self, MAX_DEPTH};
 use crate::precedence::{Class, Rank};
 use crate::report::percent;
 use crate::{
-    AreaId, BroadcastId, Error, MAX_MESSAGE, ReceiverId, SigningKey, StreamId, UnixMicros, VerifyingKey, cose,
+    AreaId, BroadcastId, Error, MAX_MESSAGE, ReceiverId, Signature, Signer, StreamId, UnixMicros, VerifyingKey, cose,
 };
 use heapless::Vec;
 use minicbor::Decoder;
@@ -212,7 +212,7 @@ impl Command {
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`], or [`Error::OutOfRange`] for a value that no receiver would take.
-    pub fn seal(&self, key: &SigningKey, out: &mut [u8]) -> Result<usize, Error> {
+    pub fn seal(&self, key: &(impl Signer<Signature> + ?Sized), out: &mut [u8]) -> Result<usize, Error> {
         check(&self.to, &self.order)?;
         let mut payload = [0; MAX_MESSAGE];
         let length = cbor::encode(&mut payload, |e| {

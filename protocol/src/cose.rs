@@ -2,8 +2,7 @@
 //! what a receiver reports. The external data names what is inside, so that one kind never passes for another.
 
 use crate::cbor::{self, Field};
-use crate::{Error, MAX_MESSAGE, SigningKey, VerifyingKey};
-use ed25519_dalek::{Signature, Signer};
+use crate::{Error, MAX_MESSAGE, Signature, Signer, VerifyingKey};
 use hmac::{Hmac, Mac};
 use minicbor::Decoder;
 use minicbor::data::Tag;
@@ -19,11 +18,19 @@ const TAG_MAC0: u64 = 17;
 /// Signs `payload` and writes the tagged `COSE_Sign1`; returns its length.
 ///
 /// # Errors
-/// [`Error::BufferTooSmall`] if `out`, or [`MAX_MESSAGE`], cannot hold it.
-pub fn sign1(key: &SigningKey, context: &[u8], payload: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+/// [`Error::BufferTooSmall`] if `out`, or [`MAX_MESSAGE`], cannot hold it; [`Error::Unsigned`] if the key cannot be used.
+pub fn sign1(
+    key: &(impl Signer<Signature> + ?Sized),
+    context: &[u8],
+    payload: &[u8],
+    out: &mut [u8],
+) -> Result<usize, Error> {
     let mut to_sign = [0; MAX_MESSAGE];
     let length = structure("Signature1", EDDSA, context, payload, &mut to_sign)?;
-    let signature = key.sign(&to_sign[..length]).to_bytes();
+    let signature = key
+        .try_sign(&to_sign[..length])
+        .map_err(|_| Error::Unsigned)?
+        .to_bytes();
     envelope(TAG_SIGN1, EDDSA, payload, &signature, out)
 }
 

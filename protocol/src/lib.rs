@@ -29,7 +29,7 @@ pub mod succession;
 pub mod time;
 pub mod topic;
 
-pub use ed25519_dalek::{SigningKey, VerifyingKey};
+pub use ed25519_dalek::{Signature, SignatureError, Signer, SigningKey, VerifyingKey};
 pub use id::{AreaId, BroadcastId, ClaimId, ReceiverId, StreamId};
 pub use time::UnixMicros;
 
@@ -55,6 +55,8 @@ pub enum Error {
     Unauthentic,
     /// The buffer given cannot hold the message.
     BufferTooSmall,
+    /// The key that was to sign it, which may lie in another device, did not.
+    Unsigned,
 }
 
 impl core::fmt::Display for Error {
@@ -65,6 +67,7 @@ impl core::fmt::Display for Error {
             Error::OutOfRange(what) => write!(f, "{what} is out of range"),
             Error::Unauthentic => f.write_str("not authentic"),
             Error::BufferTooSmall => f.write_str("the buffer is too small for the message"),
+            Error::Unsigned => f.write_str("the key did not sign"),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::cbor::{self, Field};
 use crate::enrolment::verifying_key;
-use crate::{Error, SigningKey, VerifyingKey, cose};
+use crate::{Error, Signature, Signer, VerifyingKey, cose};
 
 const CONTEXT: &[u8] = b"loa/1 succession";
 const LENGTH: usize = 48;
@@ -26,7 +26,7 @@ impl Trust {
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`], or [`Error::OutOfRange`] for what no receiver would take.
-    pub fn seal(&self, predecessor: &SigningKey, out: &mut [u8]) -> Result<usize, Error> {
+    pub fn seal(&self, predecessor: &(impl Signer<Signature> + ?Sized), out: &mut [u8]) -> Result<usize, Error> {
         self.check()?;
         let mut payload = [0; LENGTH];
         let length = cbor::encode(&mut payload, |e| {
@@ -82,7 +82,7 @@ impl Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MAX_MESSAGE;
+    use crate::{MAX_MESSAGE, SigningKey};
 
     fn key(n: u32) -> SigningKey {
         SigningKey::from_bytes(&[n as u8; 32])

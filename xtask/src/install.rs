@@ -40,6 +40,11 @@ const PEERS: &[Package] = &[
     ("mosquitto", "an outside MQTT broker"),
     ("mosquitto-clients", "mosquitto_sub reads our MQTT"),
     ("openssl", "turns certificates into what mosquitto_sub reads"),
+    (
+        "erlang-base",
+        "reads the access list that we write for EMQX, as EMQX does",
+    ),
+    ("softhsm2", "a PKCS#11 token without hardware: holds signing keys"),
     ("postgresql", "the other database"),
     ("caddy", "a real ACME server to get HTTPS certificates from"),
     ("curl", "speaks HTTP/2 to our HTTPS"),

@@ -5,7 +5,7 @@ use crate::agreement::{PrivateKey, PublicKey};
 use crate::cbor::{self, Field, bytes};
 use crate::enrolment::{self, Enrolment, MAX_DEPTH, MAX_HOST, host};
 use crate::succession::Trust;
-use crate::{AreaId, Error, MAX_MESSAGE, ReceiverId, SigningKey, VerifyingKey, cose};
+use crate::{AreaId, Error, MAX_MESSAGE, ReceiverId, Signature, Signer, VerifyingKey, cose};
 use heapless::{String, Vec};
 use minicbor::Decoder;
 
@@ -36,7 +36,7 @@ impl Answer {
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`].
-    pub fn seal(&self, key: &SigningKey, out: &mut [u8]) -> Result<usize, Error> {
+    pub fn seal(&self, key: &(impl Signer<Signature> + ?Sized), out: &mut [u8]) -> Result<usize, Error> {
         let mut payload = [0; MAX_MESSAGE];
         let length = cbor::encode(&mut payload, |e| {
             e.map(3)?.u8(1)?.bytes(&self.device.0)?.u8(2)?.bytes(&self.server.0)?;

@@ -182,7 +182,7 @@ async fn settle(
     let end = store.head().await?;
     store.close().await;
     let path = folder.record_head();
-    let key = data::signing_key(folder).map_err(BackupError::at(folder.keys()))?;
+    let key = data::record_key(folder).map_err(BackupError::at(folder.keys()))?;
     serve::record::note(folder, &key, end, now).map_err(BackupError::at(path))
 }
 

@@ -49,7 +49,7 @@ struct Village {
 async fn village() -> Village {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(&folder.path().join("data")).unwrap();
-    crate::data::signing_key(&data).unwrap();
+    crate::data::record_key(&data).unwrap();
     let store = Arc::new(open(&data, None).await);
     let new = NewUser {
         username: "lan".into(),
@@ -59,7 +59,19 @@ async fn village() -> Village {
     };
     let user = store.add_user(&actor(), NOW, new).await.unwrap();
     store
-        .begin_session(&actor(), NOW, &user, "token", "csrf", UnixMicros(NOW.0 * 2))
+        .begin_session(
+            &actor(),
+            NOW,
+            &user,
+            crate::store::NewSession {
+                token_hash: "token",
+                csrf: "csrf",
+                expires: UnixMicros(NOW.0 * 2),
+                ends: UnixMicros(NOW.0 * 2),
+                half: false,
+                second_factor: false,
+            },
+        )
         .await
         .unwrap();
     let above = area(&store, "Tỉnh", None).await;
@@ -103,7 +115,7 @@ async fn receiver(store: &Store, area: AreaId, number: u32) -> ReceiverId {
         volume: 80,
         secret: Secret([number as u8; 32]),
     };
-    store.add_receiver(&actor(), NOW, new).await.unwrap().id
+    store.add_receiver(&actor(), NOW, new, None).await.unwrap().id
 }
 
 async fn bulletin(data: &DataFolder, store: &Store, by: &crate::store::User, area: AreaId, title: &str) -> BulletinId {
@@ -253,7 +265,7 @@ async fn all_that_was_accepted_before_comes_back_on_either_database() {
             let of = |data: &DataFolder| fs::read(data.originals().with_file_name(name).join(&path)).unwrap();
             assert_eq!(of(&data), of(&village.data));
         }
-        let key = |data: &DataFolder| crate::data::signing_key(data).unwrap().to_bytes();
+        let key = |data: &DataFolder| crate::data::record_key(data).unwrap().to_bytes();
         assert_eq!(key(&data), key(&village.data));
         // It takes changes, and the record goes on.
         receiver(&store, village.area, u32::MAX).await;

@@ -3,7 +3,7 @@
 //! its last will would say that a receiver is gone which has just come back.
 
 use std::future::{Future, ready};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -20,29 +20,39 @@ use super::credentials::{Credentials, Seat, Who};
 /// broker's own limit searches all subscriptions of all clients each time.
 const SUBSCRIPTIONS: u32 = 64;
 
+/// Messages of a device that asks to be enrolled, in one connection: it asks twice a minute, and is to connect again after
+/// some hours.
+const QUESTIONS: u32 = 1000;
+/// Seconds between questions, at least: one more may come at once.
+const QUESTION_EVERY: u64 = 5;
+
 /// One connection's gate.
 pub(super) struct Gate {
     credentials: Arc<Credentials>,
     seat: Arc<Seat>,
     who: OnceLock<Who>,
     asked: AtomicU32,
+    questions: AtomicU32,
+    since: std::time::Instant,
 }
 
 impl Gate {
     /// `kick` ends the connection.
-    pub(super) fn new(credentials: Arc<Credentials>, kick: broadcast::Sender<()>) -> Self {
+    pub(super) fn new(credentials: Arc<Credentials>, kick: broadcast::Sender<()>, from: IpAddr) -> Self {
         Self {
             credentials,
-            seat: Arc::new(Seat::new(kick)),
+            seat: Arc::new(Seat::new(kick, from.to_canonical())),
             who: OnceLock::new(),
             asked: AtomicU32::new(0),
+            questions: AtomicU32::new(0),
+            since: std::time::Instant::now(),
         }
     }
 
     /// The connection has ended.
     pub(super) fn leave(&self) {
-        if let Some(Who::Receiver(id)) = self.who.get() {
-            self.credentials.stand_up(*id, &self.seat);
+        if let Some(who) = self.who.get() {
+            self.credentials.stand_up(*who, &self.seat);
         }
     }
 
@@ -61,8 +71,11 @@ impl Gate {
         if self.who.set(who).is_err() {
             return AuthResult::fail(ReasonCode::ProtocolError);
         }
-        if let Who::Receiver(id) = who {
-            self.credentials.sit(id, &self.seat);
+        match who {
+            Who::Server => {}
+            Who::Receiver(id) => self.credentials.sit(id, &self.seat),
+            Who::Claimant(id) if self.credentials.queue(id, &self.seat) => {}
+            Who::Claimant(_) => return AuthResult::fail(ReasonCode::QuotaExceeded),
         }
         // Without a name: the broker would add it to every message.
         AuthResult::success()
@@ -73,6 +86,9 @@ impl Gate {
             && match self.who.get() {
                 Some(Who::Server) => below_root(topic),
                 Some(Who::Receiver(id)) => Topic::parse(topic).is_some_and(|topic| topic.may_write(*id)),
+                Some(Who::Claimant(id)) => {
+                    Topic::parse(topic).is_some_and(|topic| topic.claimant_may_write(*id)) && self.may_ask()
+                }
                 None => false,
             }
     }
@@ -85,8 +101,16 @@ impl Gate {
                 Some(Who::Server) => below_root(filter),
                 // No filter with wildcards is a topic.
                 Some(Who::Receiver(id)) => Topic::parse(filter).is_some_and(|topic| topic.may_read(*id)),
+                Some(Who::Claimant(id)) => Topic::parse(filter).is_some_and(|topic| topic.claimant_may_read(*id)),
                 None => false,
             }
+    }
+
+    /// Whether it has not asked too often.
+    fn may_ask(&self) -> bool {
+        let allowed = 2 + self.since.elapsed().as_secs() / QUESTION_EVERY;
+        let asked = self.questions.fetch_add(1, Ordering::Relaxed);
+        asked < QUESTIONS && u64::from(asked) < allowed
     }
 
     fn count(&self, allowed: bool) -> bool {

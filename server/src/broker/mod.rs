@@ -1,5 +1,5 @@
 //! The embedded MQTT broker. Here: its sockets and who may come in through them; what each may read and write
-//! (`credentials`, `gate`), certificates ([`tls`]), the same rules for an outside broker ([`mosquitto`]). Not here: what
+//! (`credentials`, `gate`), certificates ([`tls`]), the same rules for an outside broker ([`mosquitto`], [`emqx`]). Not here: what
 //! messages mean (`fleet`).
 //!
 //! Packets, subscriptions and retained messages are the crate mqtt5's; nothing outside this module names it. Accepting
@@ -10,6 +10,7 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod attempts;
 mod credentials;
+pub mod emqx;
 mod gate;
 pub mod mosquitto;
 #[cfg(test)]
@@ -64,7 +65,7 @@ pub struct Listen {
     /// For MQTT as it is: for the server itself, and for networks that are secure by other means.
     pub plain: Option<SocketAddr>,
     /// For MQTT in TLS, with the certificate to show.
-    pub tls: Option<(SocketAddr, Arc<rustls::ServerConfig>)>,
+    pub tls: Option<(SocketAddr, Arc<tls::Shown>)>,
 }
 
 /// A socket could not be bound.
@@ -81,7 +82,7 @@ pub struct BindError {
 /// A broker whose sockets are bound; [`Broker::run`] serves them.
 pub struct Broker {
     plain: Option<TcpListener>,
-    tls: Option<(TcpListener, TlsAcceptor)>,
+    tls: Option<(TcpListener, Arc<tls::Shown>)>,
     house: Arc<House>,
 }
 
@@ -102,7 +103,7 @@ impl Broker {
     pub fn bind(listen: Listen, credentials: Arc<Credentials>) -> Result<Self, BindError> {
         let plain = listen.plain.map(bind).transpose()?;
         let tls = match listen.tls {
-            Some((address, config)) => Some((bind(address)?, TlsAcceptor::from(config))),
+            Some((address, shown)) => Some((bind(address)?, shown)),
             None => None,
         };
         let config = BrokerConfig {
@@ -163,8 +164,8 @@ impl Broker {
             }
         };
         let tls = async {
-            if let Some((listener, acceptor)) = tls {
-                serve(listener, Some(acceptor), &house, shutdown.clone()).await;
+            if let Some((listener, shown)) = tls {
+                serve(listener, Some(shown), &house, shutdown.clone()).await;
             }
         };
         tokio::join!(plain, tls);
@@ -188,7 +189,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 
 async fn serve(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<tls::Shown>>,
     house: &Arc<House>,
     mut shutdown: watch::Receiver<bool>,
 ) {
@@ -199,7 +200,7 @@ async fn serve(
             Some(_) = guests.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) if guests.len() < CONNECTIONS => {
-                    guests.spawn(receive(stream, from, tls.clone(), house.clone(), shutdown.clone()));
+                    guests.spawn(receive(stream, from, tls.as_ref().map(|shown| TlsAcceptor::from(shown.load_full())), house.clone(), shutdown.clone()));
                 }
                 Ok((_, from)) => tracing::warn!(%from, "too many MQTT connections: one was turned away"),
                 Err(error) => {
@@ -240,7 +241,7 @@ async fn receive(
         },
     };
     let (kick, kicked) = broadcast::channel(1);
-    let gate = Arc::new(Gate::new(house.credentials.clone(), kick.clone()));
+    let gate = Arc::new(Gate::new(house.credentials.clone(), kick.clone(), from.ip()));
     let handler = ClientHandler::new(
         transport,
         from,

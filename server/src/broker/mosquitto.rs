@@ -7,8 +7,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use loa_protocol::ReceiverId;
+use loa_protocol::claim::{PASSWORD, USER};
 use loa_protocol::key::Secret;
-use loa_protocol::topic::{Downlink, ROOT, Uplink};
+use loa_protocol::topic::{ClaimWord, Downlink, ROOT, Topic, Uplink};
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
@@ -30,7 +31,19 @@ pub fn access_list() -> String {
     for kind in Uplink::ALL {
         rule("write", format_args!("%u/{}", kind.name()));
     }
+    // It knows user names only, and what passes here is no secret.
+    let (ask, hear) = (Topic::every_claim(), ClaimWord::Answer.name());
+    writeln!(
+        text,
+        "\nuser {USER}\ntopic write {ask}\ntopic read {ROOT}/claim/+/{hear}"
+    )
+    .expect("text grows");
     text
+}
+
+/// The line in the password file of devices that ask to be enrolled: a password that is no secret.
+pub fn claim_line(salt: &[u8; 12]) -> String {
+    line(USER, PASSWORD.as_bytes(), salt)
 }
 
 /// A receiver's line in the password file (`password_file`). `salt` is random, and another one for each line.

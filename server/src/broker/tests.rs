@@ -58,7 +58,7 @@ impl House {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = Listen {
             plain: Some(any),
-            tls: tls.map(|config| (any, config)),
+            tls: tls.map(|config| (any, Arc::new(tls::Shown::new(config)))),
         };
         let broker = Broker::bind(listen, credentials.clone()).unwrap();
         let (address, tls) = (broker.address().unwrap(), broker.tls_address());
@@ -534,5 +534,230 @@ async fn a_receiver_cannot_subscribe_without_end() {
         "{text}"
     );
     assert_eq!(granted[64], "135");
+    house.stop().await;
+}
+
+fn claimant(id: loa_protocol::ClaimId) -> Login {
+    let claim = loa_protocol::claim::USER.to_owned();
+    Login(id.client().to_string(), claim.clone(), claim)
+}
+
+fn claim(id: loa_protocol::ClaimId, word: loa_protocol::topic::ClaimWord) -> String {
+    Topic::Claim(id, word).text().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_to_be_enrolled_may_ask_and_be_answered_and_nothing_else() {
+    use loa_protocol::ClaimId;
+    use loa_protocol::topic::ClaimWord;
+    let (me, other) = (ClaimId([1; 16]), ClaimId([2; 16]));
+    for version in VERSIONS {
+        let house = House::start(None);
+        let mut server = house.subscribe(version, &house.server("watcher"), &["loa/1/#"]).await;
+        let mut forbidden = vec![claim(me, ClaimWord::Answer), claim(other, ClaimWord::Request)];
+        forbidden.extend(Uplink::ALL.map(|kind| up(A, kind)));
+        forbidden.extend(Downlink::ALL.map(|kind| down(A, kind)));
+        for topic in &forbidden {
+            house.publish(version, &claimant(me), topic, "forbidden").await;
+        }
+        house
+            .publish(version, &claimant(me), &claim(me, ClaimWord::Request), "please")
+            .await;
+        let asked = format!("{} please 0", claim(me, ClaimWord::Request));
+        assert_eq!(server.message().await, asked);
+        let unread = [
+            claim(me, ClaimWord::Request),
+            claim(other, ClaimWord::Answer),
+            "loa/1/#".into(),
+            down(A, Downlink::Command),
+        ];
+        for filter in &unread {
+            let mut tool = house.tool("mosquitto_sub", version, &claimant(me));
+            let refused = tokio::time::timeout(PATIENCE, tool.args(["-t", filter]).output()).await;
+            let reason = String::from_utf8_lossy(&refused.unwrap().unwrap().stderr).into_owned();
+            assert!(reason.contains("denied"), "{filter}: {reason}");
+        }
+        let answer = claim(me, ClaimWord::Answer);
+        let mut device = house.subscribe(version, &claimant(me), &[&answer]).await;
+        assert_eq!(house.credentials.claimant(me), Some([127, 0, 0, 1].into()));
+        house
+            .publish(version, &house.server("announcer"), &answer, "welcome")
+            .await;
+        assert_eq!(device.message().await, format!("{answer} welcome 0"));
+        // Under another client identifier, or another's name, it does not come in.
+        let Login(client, user, password) = claimant(me);
+        for login in [
+            Login("x".into(), user.clone(), password.clone()),
+            Login(receiver(A).0, user.clone(), password.clone()),
+            Login(client.clone(), receiver(A).1, password),
+            Login(client, user, "another".into()),
+        ] {
+            let refused = house
+                .publish(version, &login, &claim(me, ClaimWord::Request), "x")
+                .await;
+            assert!(!refused.status.success());
+        }
+        house.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_ask_are_bounded_in_number_and_pace() {
+    use loa_protocol::ClaimId;
+    use loa_protocol::topic::ClaimWord;
+    let house = House::start(None);
+    let seat = |n: u8| {
+        let (kick, _) = broadcast::channel(1);
+        Arc::new(credentials::Seat::new(kick, [192, 0, 2, n].into()))
+    };
+    let seats: Vec<_> = (0..100u8).map(|n| (ClaimId([n; 16]), seat(n))).collect();
+    let came = seats
+        .iter()
+        .filter(|(id, seat)| house.credentials.queue(*id, seat))
+        .count();
+    assert_eq!((came, house.credentials.counters().crowded.get()), (32, 68));
+    // Others are not kept out, and who leaves makes room.
+    let mut server = house.subscribe("5", &house.server("watcher"), &["loa/1/#"]).await;
+    let me = ClaimId([200; 16]);
+    let topic = claim(me, ClaimWord::Request);
+    let mut tool = house.tool("mosquitto_pub", "311", &claimant(me));
+    let mut asking = tool
+        .args(["-l", "-q", "0", "-t", &topic])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = asking.stdin.take().unwrap();
+    input.write_all(b"1\n2\n3\n4\n5\n").await.unwrap();
+    drop(input);
+    asking.wait().await.unwrap();
+    assert_eq!(server.message().await, format!("{topic} 1 0"));
+    assert_eq!(server.message().await, format!("{topic} 2 0"));
+    house
+        .credentials
+        .stand_up(credentials::Who::Claimant(seats[0].0), &seats[0].1);
+    assert!(house.credentials.queue(ClaimId([99; 16]), &seats[99].1));
+    house.stop().await;
+}
+
+/// A receiver comes in by the old and by the new password while its secret is being replaced, and is thrown out by a third.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_secret_is_replaced_both_passwords_hold() {
+    let house = House::start(None);
+    let Login(name, _, old) = receiver(A);
+    let (second, third) = (Secret([7; 32]), Secret([8; 32]));
+    let login = |password: &str| Login(name.clone(), name.clone(), password.to_owned());
+    let new = text(&second.mqtt_password());
+    let mut identity = crate::enrol::Identity::from((A, secret(A)));
+    let topic = down(A, Downlink::Command);
+    let mut stays = house.subscribe("5", &login(&old), &[&topic]).await;
+    identity.next = Some(second.clone());
+    house.credentials.put(&identity);
+    (identity.secret, identity.next) = (second, None);
+    house.credentials.put(&identity);
+    // The session that began under the old one goes on.
+    house
+        .publish("5", &house.server("announcer"), &topic, "still here")
+        .await;
+    assert_eq!(stays.message().await, format!("{topic} still here 0"));
+    assert!(
+        !house
+            .publish("5", &login(&old), &up(A, Uplink::Telemetry), "x")
+            .await
+            .status
+            .success()
+    );
+    drop(stays);
+    let mut listener = house.subscribe("5", &login(&new), &[&topic]).await;
+    identity.secret = third;
+    house.credentials.put(&identity);
+    while let Some(line) = listener.line().await {
+        assert!(!line.starts_with("message"), "{line}");
+    }
+    house.stop().await;
+}
+
+/// Mosquitto under our access list: what a receiver says in another's name arrives nowhere, and of everything that is said it
+/// hears only what it may.
+#[tokio::test(flavor = "multi_thread")]
+async fn mosquitto_keeps_every_pair_of_receivers_apart() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (access, passwords) = (folder.path().join("acl"), folder.path().join("passwords"));
+    std::fs::write(&access, mosquitto::access_list()).unwrap();
+    let lines = [
+        mosquitto::server_line("secret", &[1; 12]),
+        mosquitto::claim_line(&[2; 12]),
+        mosquitto::receiver_line(A, &secret(A), &[3; 12]),
+        mosquitto::receiver_line(B, &secret(B), &[4; 12]),
+    ];
+    std::fs::write(&passwords, lines.concat()).unwrap();
+    let config = format!(
+        "listener {} 127.0.0.1\nuser root\nallow_anonymous false\nuse_username_as_clientid true\npassword_file {}\nacl_file {}\n",
+        free.port(),
+        passwords.display(),
+        access.display()
+    );
+    let file = folder.path().join("mosquitto.conf");
+    std::fs::write(&file, config).unwrap();
+    let _broker = Command::new("mosquitto")
+        .arg("-c")
+        .arg(&file)
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    // It has no way to say that it listens.
+    while TcpStream::connect(free).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut house = House::start(None);
+    house.address = free;
+    let server = |client: &str| Login(client.to_owned(), SERVER.to_owned(), "secret".to_owned());
+    let area = Topic::Area(loa_protocol::AreaId([1; 16])).text().to_string();
+    let me = loa_protocol::ClaimId([1; 16]);
+    let claims = loa_protocol::topic::ClaimWord::ALL.map(|word| claim(me, word));
+    let mut all = vec![area.clone(), "loa/1/x".into(), "elsewhere".into()];
+    all.extend(claims.clone());
+    for id in [A, B] {
+        all.extend(Uplink::ALL.map(|kind| up(id, kind)));
+        all.extend(Downlink::ALL.map(|kind| down(id, kind)));
+    }
+    for (login, writes, reads) in [
+        (
+            receiver(A),
+            Uplink::ALL.map(|kind| up(A, kind)).to_vec(),
+            [&Downlink::ALL.map(|kind| down(A, kind))[..], &[area.clone()]].concat(),
+        ),
+        (
+            receiver(B),
+            Uplink::ALL.map(|kind| up(B, kind)).to_vec(),
+            [&Downlink::ALL.map(|kind| down(B, kind))[..], &[area.clone()]].concat(),
+        ),
+        (claimant(me), vec![claims[0].clone()], vec![claims[1].clone()]),
+    ] {
+        let mut heard = house.subscribe("311", &server("watcher"), &["#"]).await;
+        for topic in all.iter().filter(|topic| !writes.contains(topic)) {
+            house.publish("311", &login, topic, "forbidden").await;
+        }
+        for topic in &writes {
+            house.publish("311", &login, topic, "mine").await;
+            assert_eq!(heard.message().await, format!("{topic} mine 0"));
+        }
+        drop(heard);
+        let mut listener = house.subscribe("311", &login, &["#"]).await;
+        for topic in all
+            .iter()
+            .filter(|topic| topic.starts_with("loa/1/") && !reads.contains(topic))
+        {
+            house.publish("311", &server("announcer"), topic, "not for you").await;
+        }
+        for topic in &reads {
+            house.publish("311", &server("announcer"), topic, "for you").await;
+            assert_eq!(listener.message().await, format!("{topic} for you 0"));
+        }
+    }
     house.stop().await;
 }

@@ -1,10 +1,14 @@
 //! Certificates. Here: an authority of the server's own, made at first start, and the certificate that the broker shows,
 //! signed by it; both are files in the data folder, readable by the server alone. Not here: sockets, enrolment.
 //!
-//! Receivers are given the authority's certificate when they are enrolled and trust nothing else, so that it must never
-//! change: it is valid until 2049, and a damaged file is an error, not a reason to make another. It is ECDSA on P-256,
+//! Receivers are given the authority's certificate when they are enrolled and trust nothing else, so that it does not
+//! change by itself: it is valid until 2049, and a damaged file is an error, not a reason to make another. It is ECDSA on P-256,
 //! which small TLS implementations verify. The broker's certificate is remade at start when it would not do for another
 //! year, or is not for all of the server's names.
+//!
+//! The authority is changed in two steps: [`prepare_next`] makes another one, which receivers are told to trust beside it
+//! while the broker still shows a certificate of the old one; [`finish_next`] puts it in its place once they do. Receivers
+//! verify one certificate against one authority, so that no certificate is good under both.
 
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -12,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use loa_protocol::UnixMicros;
@@ -28,6 +33,10 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// Key and certificate of the authority.
 const AUTHORITY: &str = "authority.pem";
+/// Key and certificate of the one that will follow it.
+const NEXT: &str = "authority-next.pem";
+/// The certificate of the one before, as long as receivers may still trust it.
+const BEFORE: &str = "ca-before.crt";
 /// Its certificate alone, for whoever is to trust it.
 const TRUST: &str = "ca.crt";
 /// Key and certificate of the broker.
@@ -41,6 +50,9 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 const LIFE: Duration = YEAR.saturating_mul(5);
 /// A website's: browsers take none for longer than 825 days.
 const WEBSITE_LIFE: Duration = YEAR;
+
+/// What the broker shows at present.
+pub type Shown = ArcSwap<ServerConfig>;
 
 /// Why there are no certificates.
 #[derive(Debug, thiserror::Error)]
@@ -115,12 +127,7 @@ impl Authority {
                 }
                 (key, certificate)
             }
-            None => {
-                let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-                let certificate = authority().self_signed(&key)?;
-                write(&file, &(key.serialize_pem() + &certificate.pem()), 0o600)?;
-                (key, certificate.der().clone())
-            }
+            None => make(&file)?,
         };
         debug_assert!(certificate.len() <= MAX_CERTIFICATE);
         let it = Self {
@@ -195,6 +202,70 @@ impl Authority {
     }
 }
 
+/// Certificates (DER) that receivers are to trust on the way to the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trusted {
+    /// Of the authority whose certificate the broker shows; none without TLS.
+    pub current: Option<Vec<u8>>,
+    /// Of the one that will follow it.
+    pub next: Option<Vec<u8>>,
+    /// There was one before, which is to be trusted no more.
+    pub alone: bool,
+}
+
+/// The certificate of the authority that will follow the one in `folder`, made by [`prepare_next`].
+///
+/// # Errors
+/// When the file is damaged or cannot be read.
+pub fn next(folder: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let file = folder.join(NEXT);
+    let Some(pem) = read(&file)? else { return Ok(None) };
+    let (_, certificate) = take(&pem).ok_or(Error::Damaged(file))?;
+    Ok(Some(certificate.to_vec()))
+}
+
+/// Whether the authority in `folder` has taken the place of another.
+pub fn had_another(folder: &Path) -> bool {
+    folder.join(BEFORE).exists()
+}
+
+/// Makes the authority that will follow the one in `folder`, if there is none yet, and gives its certificate (DER).
+///
+/// # Errors
+/// See [`enum@Error`].
+pub fn prepare_next(folder: &Path) -> Result<Vec<u8>, Error> {
+    if next(folder)?.is_none() {
+        make(&folder.join(NEXT))?;
+    }
+    Ok(next(folder)?.expect("it was just made"))
+}
+
+/// Puts the next authority in the place of the present one, whose key is gone then; `false` if there is none.
+///
+/// # Errors
+/// See [`enum@Error`].
+pub fn finish_next(folder: &Path) -> Result<bool, Error> {
+    if next(folder)?.is_none() {
+        return Ok(false);
+    }
+    let present = Authority::open(folder)?;
+    write(&folder.join(BEFORE), &present.pem(), 0o644)?;
+    let file = folder.join(NEXT);
+    let moved = std::fs::rename(&file, folder.join(AUTHORITY));
+    moved.map_err(|reason| Error::Io { file, reason })?;
+    // Also tells everybody else what to trust.
+    Authority::open(folder)?;
+    Ok(true)
+}
+
+/// A new authority, in `file`.
+fn make(file: &Path) -> Result<(KeyPair, CertificateDer<'static>), Error> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let certificate = authority().self_signed(&key)?;
+    write(file, &(key.serialize_pem() + &certificate.pem()), 0o600)?;
+    Ok((key, certificate.der().clone()))
+}
+
 /// What to trust on a line to a broker whose certificate was signed by the authority in `pem`, or by one of several.
 ///
 /// # Errors
@@ -222,8 +293,9 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn config(key: PrivateKeyDer<'static>, certificate: CertificateDer<'static>) -> Result<ServerConfig, rustls::Error> {
+    // Every client of ours speaks 1.3.
     ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
 }
@@ -416,6 +488,33 @@ mod tests {
             assert!(matches!(refused, Error::Damaged(_)), "{refused}");
             assert_eq!(text(folder.path()), *damaged);
         }
+    }
+
+    #[test]
+    fn an_authority_is_followed_by_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let (names, old) = (hosts(&["loa.example"]), Authority::open(folder).unwrap());
+        old.broker(&names, NOW).unwrap();
+        let shown = kept(folder);
+        assert!(!finish_next(folder).unwrap() && !had_another(folder));
+        let next = prepare_next(folder).unwrap();
+        assert_eq!(
+            (prepare_next(folder).unwrap(), super::next(folder).unwrap()),
+            (next.clone(), Some(next.clone()))
+        );
+        assert!(next.len() <= loa_protocol::command::MAX_AUTHORITY);
+        // Until then nothing has changed.
+        Authority::open(folder).unwrap().broker(&names, NOW).unwrap();
+        assert_eq!((kept(folder), had_another(folder)), (shown.clone(), false));
+        assert!(finish_next(folder).unwrap() && had_another(folder) && super::next(folder).unwrap().is_none());
+        let new = Authority::open(folder).unwrap();
+        assert_eq!(new.certificate(), next);
+        new.broker(&names, NOW).unwrap();
+        assert_ne!(kept(folder), shown);
+        assert!(std::fs::read_to_string(folder.join(TRUST)).unwrap() == new.pem());
+        let mode = std::fs::metadata(folder.join(AUTHORITY)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

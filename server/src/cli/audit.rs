@@ -150,7 +150,7 @@ impl Command {
 
 async fn verify(mut heads: Vec<Head>, place: Place) -> anyhow::Result<()> {
     let (_, folder, store) = place.open().await?;
-    let key = data::signing_key(&folder).context("the signing key")?;
+    let key = data::record_key(&folder).context("keys/record.key")?;
     match noted(&folder, &key).context("record.head in the data folder")? {
         Noted::Head(head) => heads.push(head),
         Noted::Nothing => say("record.head\tnone: no server has noted how the record ends here\n")?,

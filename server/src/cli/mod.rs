@@ -4,6 +4,7 @@
 mod area;
 mod audit;
 mod backup;
+mod emqx;
 mod key;
 mod log;
 mod mosquitto;
@@ -60,10 +61,6 @@ enum Command {
     /// The record: who did what, when, from where.
     #[command(verbatim_doc_comment, subcommand)]
     Audit(audit::Command),
-    /// Khóa của máy chủ.
-    /// The server's own keys.
-    #[command(verbatim_doc_comment, subcommand)]
-    Key(key::Command),
     /// Sao lưu tất cả vào một tệp có mật khẩu, cũng khi máy chủ đang chạy; hoặc kiểm tra một tệp sao lưu.
     /// Backs up everything into a file under a passphrase, also beside a running server; or checks such a file.
     #[command(verbatim_doc_comment)]
@@ -72,6 +69,14 @@ enum Command {
     /// Restores a backup into a data folder and a database that are empty.
     #[command(verbatim_doc_comment)]
     Restore(backup::Restore),
+    /// Khóa của máy chủ: liệt kê, thay, hủy.
+    /// The server's keys: listing, replacing, destroying.
+    #[command(verbatim_doc_comment, subcommand)]
+    Key(key::Command),
+    /// Ghi tệp quyền và người dùng cho máy chủ EMQX bên ngoài; ghi lại sau mỗi lần ghi danh.
+    /// Writes access list and users for an outside EMQX (mqtt.use_username_as_clientid = true); again after each enrolment.
+    #[command(verbatim_doc_comment)]
+    Emqx(emqx::Emqx),
     /// Ghi tệp quyền và mật khẩu cho máy chủ Mosquitto bên ngoài; ghi lại sau mỗi lần ghi danh.
     /// Writes access list and passwords for an outside Mosquitto (allow_anonymous false, use_username_as_clientid true);
     /// again after each enrolment.
@@ -102,6 +107,7 @@ impl Cli {
                 Command::Backup(command) => command.run().await,
                 Command::Restore(command) => command.run().await,
                 Command::Mosquitto(command) => command.run().await,
+                Command::Emqx(command) => command.run().await,
                 Command::Openapi => Ok(say(&crate::http::document())?),
             }
         })

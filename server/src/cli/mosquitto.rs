@@ -1,4 +1,4 @@
-//! `loa mosquitto`: what an outside Mosquitto needs to know of the receivers, as files.
+//! `loa mosquitto` and `loa emqx`: what an outside broker needs to know of the receivers, as files.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,9 @@ impl Mosquitto {
             bail!("mqtt.url must name the user {SERVER}: the access list gives the server's rights to that name");
         }
         let mut passwords = mosquitto::server_line(&url.password, &data::random());
+        passwords += &mosquitto::claim_line(&data::random());
         for row in store.receivers().await? {
+            // One password a user: while a secret is being replaced the receiver still comes in by the old one.
             passwords += &mosquitto::receiver_line(row.id, &row.secret, &data::random());
         }
         store.close().await;
@@ -44,7 +46,7 @@ impl Mosquitto {
 }
 
 /// Puts the whole file in place or leaves the old one; only its owner can read it.
-fn replace(file: &std::path::Path, text: &str) -> std::io::Result<()> {
+pub(super) fn replace(file: &std::path::Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     let mut half = tempfile::NamedTempFile::new_in(file.parent().expect("it lies in a folder"))?;
     half.write_all(text.as_bytes())?;

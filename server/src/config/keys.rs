@@ -407,6 +407,39 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "key.pkcs11_module",
+        value: "FILE",
+        default: None,
+        vi: "Thư viện PKCS#11 của thiết bị giữ khóa ký lệnh. Không có: khóa nằm trong tệp, ở thư mục dữ liệu.",
+        en: "PKCS#11 library of the token that holds the signing key. Absent: the key is a file in the data folder.",
+        set: |c, v| {
+            c.key_pkcs11_module = Some(some(v, "a file")?.into());
+            Ok(())
+        },
+    },
+    Key {
+        name: "key.pkcs11_label",
+        value: "LABEL",
+        default: None,
+        vi: "Nhãn của thiết bị PKCS#11.",
+        en: "The PKCS#11 token's label.",
+        set: |c, v| {
+            c.key_pkcs11_label = Some(some(v, "a token's label")?.into());
+            Ok(())
+        },
+    },
+    Key {
+        name: "key.pkcs11_pin_file",
+        value: "FILE",
+        default: None,
+        vi: "Tệp có mã PIN của thiết bị PKCS#11 ở dòng đầu; chỉ chủ tệp được đọc.",
+        en: "File with the PKCS#11 token's PIN in its first line, readable by its owner alone.",
+        set: |c, v| {
+            c.key_pkcs11_pin_file = Some(some(v, "a file")?.into());
+            Ok(())
+        },
+    },
+    Key {
         name: "public.url",
         value: "URL",
         default: None,
@@ -515,6 +548,9 @@ impl Default for Config {
             mqtt_listen: nowhere,
             mqtt_tls_listen: None,
             mqtt_ca: None,
+            key_pkcs11_module: None,
+            key_pkcs11_label: None,
+            key_pkcs11_pin_file: None,
             public_url: None,
             public_host: None,
             public_name: Vec::new(),

@@ -1,8 +1,8 @@
-//! The server's own secrets: made once, kept in files that only it can read.
+//! The server's own secrets: made once, kept in files that only it can read; a file that others can read is refused.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use loa_protocol::SigningKey;
@@ -15,12 +15,13 @@ pub fn random<const N: usize>() -> [u8; N] {
     rand::rng().random()
 }
 
-/// The key that commands to receivers are signed with; made at the first call.
+/// The key by which the record's end is signed where it is noted; not the one that commands are signed with, which may lie in
+/// a token and changes.
 ///
 /// # Errors
-/// When its file cannot be read or written, or holds something else.
-pub fn signing_key(data: &DataFolder) -> io::Result<SigningKey> {
-    Ok(SigningKey::from_bytes(&kept(&data.keys().join("signing.key"))?))
+/// When it cannot be read, or made.
+pub fn record_key(folder: &DataFolder) -> io::Result<SigningKey> {
+    kept(&folder.keys().join("record.key")).map(|key| SigningKey::from_bytes(&key))
 }
 
 /// The 32 bytes in the file `path`, random ones if it is not there yet. Appears whole or not at all.
@@ -49,7 +50,13 @@ pub(super) fn kept(path: &Path) -> io::Result<[u8; 32]> {
 /// The 32 bytes in the file `path`.
 pub(super) fn read(path: &Path) -> io::Result<[u8; 32]> {
     let mut bytes = Vec::new();
-    File::open(path)?.read_to_end(&mut bytes)?;
+    let mut file = File::open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let text = format!("{}: others can read it (mode {mode:o}): chmod 600", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    }
+    file.read_to_end(&mut bytes)?;
     let wrong = |bytes: Vec<u8>| {
         let text = format!("{}: must hold 32 bytes, but holds {}", path.display(), bytes.len());
         io::Error::new(io::ErrorKind::InvalidData, text)
@@ -57,26 +64,50 @@ pub(super) fn read(path: &Path) -> io::Result<[u8; 32]> {
     bytes.try_into().map_err(wrong)
 }
 
+/// Overwrites the file `path` and removes it; `false` if there was none. What the disk has kept elsewhere of it, stays.
+pub(super) fn destroy(path: &Path) -> io::Result<bool> {
+    let mut file = match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?,
+    };
+    file.write_all(&[0; 32])?;
+    file.sync_all()?;
+    std::fs::remove_file(path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+    Ok(true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
+    use crate::data::{DataFolder, KeyPlace};
 
     #[test]
     fn keys_are_made_once_and_shut_to_others() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::open(&folder.path().join("đài xã")).unwrap();
-        let key = signing_key(&data).unwrap();
-        assert_eq!(signing_key(&data).unwrap().to_bytes(), key.to_bytes());
+        let key = |data: &DataFolder| KeyPlace::Folder(data.keys()).make(1).map(|key| key.verifying_key());
+        let made = key(&data).unwrap();
+        assert_eq!(key(&data).unwrap(), made);
         let other = DataFolder::open(&folder.path().join("other")).unwrap();
-        assert_ne!(signing_key(&other).unwrap().to_bytes(), key.to_bytes());
+        assert_ne!(key(&other).unwrap(), made);
+        let file = data.keys().join("signing.key");
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&data.keys().join("signing.key")), 0o600);
+        assert_eq!(mode(&file), 0o600);
         assert_eq!(mode(&data.keys()), 0o700);
         assert_eq!(std::fs::read_dir(data.keys()).unwrap().count(), 1);
 
-        std::fs::write(data.keys().join("signing.key"), b"short").unwrap();
-        let error = signing_key(&data).unwrap_err().to_string();
+        for wide in [0o640, 0o604, 0o644] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(wide)).unwrap();
+            let error = key(&data).err().unwrap().to_string();
+            assert!(
+                error.ends_with(&format!("others can read it (mode {wide:o}): chmod 600")),
+                "{error}"
+            );
+        }
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(&file, b"short").unwrap();
+        let error = key(&data).err().unwrap().to_string();
         assert!(error.ends_with("must hold 32 bytes, but holds 5"), "{error}");
     }
 }

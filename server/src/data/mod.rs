@@ -6,12 +6,14 @@
 //! | `originals/` | uploads as they came, one a bulletin |
 //! | `programmes/` | their sound, ready to be sent (Ogg Opus) |
 //! | `uploads/` | uploads that are still coming; emptied at the start |
-//! | `keys/` | the server's keys: `signing.key`, the vault's (`vault-<number>.key`), certificates |
+//! | `keys/` | the server's keys: `signing.key` and those after it (`signing-<number>.key`), the vault's (`vault-<number>.key`), certificates |
 //! | `bindings` | where receivers were last seen on the network |
 //! | `record.head` | how the record ended a minute ago at most, signed |
 //! | `lock` | held by the server that runs on the folder |
 
 mod keys;
+mod signer;
+mod token;
 mod vault;
 
 use std::fs::{self, DirBuilder};
@@ -19,7 +21,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-pub use keys::{random, signing_key};
+pub use keys::{random, record_key};
+pub use signer::{KeyError, KeyPlace, Keyring, KnownKey, Signer};
+pub use token::{Token, TokenSettings};
 pub use vault::{Opened, Vault, VaultError, is_sealed};
 
 /// A data folder that is there.

@@ -14,12 +14,22 @@ pub struct Counters {
     pub wrong_topic: Counter,
     /// Messages in the name of a receiver that does not exist.
     pub unknown: Counter,
+    /// Messages in the name of a receiver that was revoked.
+    pub revoked: Counter,
     /// Messages that cannot be read.
     pub malformed: Counter,
     /// Reports whose MAC does not fit.
     pub forged: Counter,
     /// Reports not newer than the last one.
     pub replayed: Counter,
+    /// Halves of new secrets that nobody ordered.
+    pub uncalled: Counter,
+    /// Devices that asked to be enrolled and found no room, or were refused before.
+    pub claims: Counter,
+    /// Orders that the signing key did not sign.
+    pub unsigned: Counter,
+    /// Alarms that two devices were seen under one name.
+    pub clones: Counter,
     /// Orders dropped because the broker was away for long.
     pub unsent: Counter,
     told: AtomicU64,
@@ -33,6 +43,8 @@ impl Counters {
         match rejected {
             Rejected::Topic => &self.wrong_topic,
             Rejected::Unknown => &self.unknown,
+            Rejected::Revoked => &self.revoked,
+            Rejected::Uncalled => &self.uncalled,
             Rejected::Malformed => &self.malformed,
             Rejected::Forged => &self.forged,
             Rejected::Replayed => &self.replayed,

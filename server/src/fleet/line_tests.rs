@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::test_receiver::{PATIENCE, Receiver, secret};
-use super::{Broker, Fleet, News};
+use super::{Broker, Fleet, News, clones};
 use crate::broker::{self, Credentials, Listen, mosquitto, tls};
 
 const ME: ReceiverId = ReceiverId([1; 16]);
@@ -51,7 +51,7 @@ impl Host {
                     .map(|it| it.broker(&["127.0.0.1".to_owned()], crate::clock::now()).unwrap());
                 let listen = Listen {
                     plain: Some(plain),
-                    tls: config.map(|config| (secure, config)),
+                    tls: config.map(|config| (secure, Arc::new(tls::Shown::new(config)))),
                 };
                 let broker = broker::Broker::bind(listen, credentials.clone()).unwrap();
                 let at = (broker.address().unwrap(), broker.tls_address().unwrap_or(secure));
@@ -109,7 +109,8 @@ async fn speaks(mut host: Host, plain: SocketAddr, secure: SocketAddr, password:
         password,
         tls: trust.map(|pem| tls::trust(&pem).unwrap()),
     };
-    let (mut fleet, line, _outbox) = Fleet::new(&broker, key(), crate::clock::now);
+    let keys = Arc::new(crate::data::Keyring::of_key(key()));
+    let (mut fleet, line, _outbox) = Fleet::new(&broker, keys, clones::Watch::new().0, crate::clock::now);
     fleet.replace([(ME, secret(ME))]);
     let (shutdown, ending) = watch::channel(false);
     let line = tokio::spawn(line.run(ending));

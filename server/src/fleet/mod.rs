@@ -1,9 +1,10 @@
 //! The receivers, as people have them: orders to them, and what they say. Here: the line to the MQTT broker (`link`),
-//! signed and numbered commands (`orders`), verified reports (`mailbox`), who is online (`presence`). Not here: sound (`transmit`), what should be
+//! signed and numbered commands (`orders`), verified reports (`mailbox`), who is online (`presence`), who is two ([`clones`]). Not here: sound (`transmit`), what should be
 //! on the air (`playout`), rows (`store`).
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod attempts;
+pub mod clones;
 mod counters;
 #[cfg(test)]
 mod line_tests;
@@ -19,9 +20,11 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use loa_protocol::agreement::PublicKey;
+use loa_protocol::claim::Answer;
 use loa_protocol::command::Play;
-use loa_protocol::key::Secret;
-use loa_protocol::{BroadcastId, ReceiverId, SigningKey, UnixMicros};
+use loa_protocol::topic::{ClaimWord, Downlink, Topic};
+use loa_protocol::{AreaId, BroadcastId, ClaimId, ReceiverId, UnixMicros};
 use rumqttc::QoS;
 use tokio::sync::{mpsc, watch};
 
@@ -29,6 +32,10 @@ pub use counters::Counters;
 pub use link::{Broker, Outbox};
 pub use mailbox::News;
 
+use crate::data::Keyring;
+use crate::enrol::Identity;
+
+use clones::Watch;
 use link::{Arrival, Line};
 use mailbox::Mailbox;
 use orders::Orders;
@@ -45,6 +52,9 @@ pub struct Fleet {
     presence: Presence,
     arrivals: mpsc::Receiver<Arrival>,
     counters: Arc<Counters>,
+    watch: Watch,
+    /// To be given before anything else arrives.
+    next: Option<News>,
     clock: fn() -> UnixMicros,
 }
 
@@ -75,17 +85,24 @@ impl FleetLine {
 }
 
 impl Fleet {
-    /// A fleet that speaks over `broker`, its line, and how to send over it. `key` signs the commands.
-    pub fn new(broker: &Broker, key: SigningKey, clock: fn() -> UnixMicros) -> (Self, FleetLine, Outbox) {
+    /// A fleet that speaks over `broker`, its line, and how to send over it. `keys` sign the commands, `watch` is told who reports.
+    pub fn new(
+        broker: &Broker,
+        keys: Arc<Keyring>,
+        watch: Watch,
+        clock: fn() -> UnixMicros,
+    ) -> (Self, FleetLine, Outbox) {
         let (line, outbox) = link::open(broker);
         let (sender, arrivals) = mpsc::channel(ARRIVALS);
         let fleet = Self {
             outbox: outbox.clone(),
-            orders: Orders::new(key),
+            orders: Orders::new(keys),
             mailbox: Mailbox::default(),
             presence: Presence::default(),
             arrivals,
             counters: Arc::default(),
+            watch,
+            next: None,
             clock,
         };
         (fleet, FleetLine { line, arrivals: sender }, outbox)
@@ -97,12 +114,25 @@ impl Fleet {
     }
 
     /// Makes `receivers` all that there are.
-    pub fn replace(&mut self, receivers: impl IntoIterator<Item = (ReceiverId, Secret)>) {
+    pub fn replace(&mut self, receivers: impl IntoIterator<Item = impl Into<Identity>>) {
         self.mailbox.replace(receivers);
+    }
+
+    /// Puts one receiver in place of what was known of it.
+    pub fn put(&mut self, identity: Identity) {
+        self.mailbox.put(identity);
+    }
+
+    /// Makes `receivers` all that were revoked.
+    pub fn revoke(&mut self, receivers: impl IntoIterator<Item = ReceiverId>) {
+        self.mailbox.revoke(receivers);
     }
 
     /// The next thing that a receiver says; `None` once the line has ended. Safe to cancel.
     pub async fn news(&mut self) -> Option<News> {
+        if let Some(next) = self.next.take() {
+            return Some(next);
+        }
         loop {
             if let Some(missing) = self.presence.overdue((self.clock)()) {
                 return Some(News::Presence(missing, false));
@@ -118,15 +148,26 @@ impl Fleet {
             };
             match arrival {
                 Arrival::Up => self.presence.line_up((self.clock)()),
-                Arrival::Message(topic, payload) => match self.mailbox.open(&topic, &payload) {
-                    Ok(news) => {
-                        if let News::Presence(receiver, online) = news {
-                            self.presence.heard(receiver, online);
-                        }
-                        return Some(news);
+                Arrival::Message(topic, payload) => {
+                    let (opened, now) = (self.mailbox.open(&topic, &payload), (self.clock)());
+                    if let Some((id, serial, made)) = self.mailbox.take_trace() {
+                        self.watch.look(|clones| clones.report(id, serial, made, now));
                     }
-                    Err(rejected) => self.counters.reject(rejected, &topic, (self.clock)()),
-                },
+                    match opened {
+                        Ok(news) => {
+                            if let News::Presence(receiver, online) = news {
+                                self.presence.heard(receiver, online);
+                            }
+                            let Some(proven) = self.mailbox.take_proven() else {
+                                return Some(news);
+                            };
+                            // First who it is, then what it says.
+                            self.next = Some(news);
+                            return Some(News::Proven(proven));
+                        }
+                        Err(rejected) => self.counters.reject(rejected, &topic, now),
+                    }
+                }
             }
         }
     }
@@ -161,12 +202,47 @@ impl Fleet {
         self.send(order);
     }
 
+    /// Tells `receiver` which areas it lies in from now on.
+    pub fn areas(&mut self, receiver: ReceiverId, areas: &[AreaId]) {
+        let order = self.orders.areas((self.clock)(), receiver, areas);
+        self.send(order);
+    }
+
+    /// Tells `receiver` of an authority for the broker (DER): to be trusted beside the present one, or `alone`.
+    pub fn authority(&mut self, receiver: ReceiverId, certificate: &[u8], alone: bool) {
+        let order = self.orders.authority((self.clock)(), receiver, certificate, alone);
+        self.send(order);
+    }
+
+    /// Orders `receiver` to make the secret of `epoch` with the server's half `server`.
+    pub fn rotate(&mut self, receiver: ReceiverId, epoch: u32, server: PublicKey) {
+        let order = self.orders.rotate((self.clock)(), receiver, epoch, server);
+        self.send(order);
+    }
+
+    /// Leads `receiver` from the signing key that it trusts to the newest.
+    pub fn succession(&self, receiver: ReceiverId, trusts: u32) {
+        let steps = self.orders.steps(trusts, Topic::Down(receiver, Downlink::Succession));
+        steps.into_iter().for_each(|step| self.send(Some(step)));
+    }
+
+    /// Answers a device that was claimed and trusts the signing key `trusts`.
+    pub fn answer(&self, claim: ClaimId, trusts: u32, answer: &Answer) {
+        let steps = self.orders.steps(trusts, Topic::Claim(claim, ClaimWord::Answer));
+        steps.into_iter().for_each(|step| self.send(Some(step)));
+        self.send(self.orders.answer(claim, answer));
+    }
+
     /// Sends a media datagram to `receiver` over MQTT; lost if there is no room, as datagrams are.
     pub fn media(&self, receiver: ReceiverId, datagram: &[u8]) {
         self.outbox.try_send(orders::media_topic(receiver), datagram.to_vec());
     }
 
-    fn send(&self, (topic, payload): orders::Message) {
+    fn send(&self, order: Option<orders::Message>) {
+        let Some((topic, payload)) = order else {
+            // It is told again when it comes.
+            return self.counters.unsigned.add(1);
+        };
         // Without room the broker is away for long: once it is back, every receiver says so and is told anew.
         if !self.outbox.try_send_surely(topic, payload) {
             self.counters.unsent.add(1);

@@ -1,14 +1,18 @@
 //! Orders and the mailbox, against the receiver's side of the protocol.
 
-use loa_protocol::command::{Command, Order, Play, Recipient};
+use loa_protocol::agreement::PrivateKey;
+use loa_protocol::claim::Request;
+use loa_protocol::command::{Command, Order, Play, Recipient, Rotate};
 use loa_protocol::key::Secret;
 use loa_protocol::precedence::Class;
 use loa_protocol::report::{Outcome, Receipt, Serial, Telemetry};
-use loa_protocol::topic::{Downlink, Topic, Uplink};
-use loa_protocol::{BroadcastId, MAX_MESSAGE, ReceiverId, SigningKey, StreamId, UnixMicros};
+use loa_protocol::rotation::Rotation;
+use loa_protocol::topic::{ClaimWord, Downlink, Topic, Uplink};
+use loa_protocol::{AreaId, BroadcastId, ClaimId, MAX_MESSAGE, ReceiverId, SigningKey, StreamId, UnixMicros};
 
 use super::mailbox::{Mailbox, News, Rejected};
 use super::orders::{self, Message, Orders};
+use crate::enrol::Identity;
 
 const NOW: UnixMicros = UnixMicros(1_800_000_000_000_000);
 const ME: ReceiverId = ReceiverId([1; 16]);
@@ -16,6 +20,10 @@ const OTHER: ReceiverId = ReceiverId([2; 16]);
 
 fn key() -> SigningKey {
     SigningKey::from_bytes(&[9; 32])
+}
+
+fn keys() -> std::sync::Arc<crate::data::Keyring> {
+    std::sync::Arc::new(crate::data::Keyring::of_key(key()))
 }
 
 fn secret() -> Secret {
@@ -38,7 +46,8 @@ fn play() -> Play {
 }
 
 /// What a receiver makes of a message.
-fn open((topic, payload): &Message, to: ReceiverId) -> Command {
+fn open(message: &Option<Message>, to: ReceiverId) -> Command {
+    let (topic, payload) = message.as_ref().unwrap();
     assert_eq!(*topic, *Topic::Down(to, Downlink::Command).text());
     let command = Command::open(&key().verifying_key(), payload).unwrap();
     assert_eq!(command.to, Recipient::Receiver(to));
@@ -47,7 +56,7 @@ fn open((topic, payload): &Message, to: ReceiverId) -> Command {
 
 #[test]
 fn orders_say_what_is_to_be_done_and_for_how_long() {
-    let mut orders = Orders::new(key());
+    let mut orders = Orders::new(keys());
     let played = open(&orders.play(NOW, ME, &play()), ME);
     assert_eq!((played.order, played.issued), (Order::Play(play()), NOW));
     assert_eq!(played.expires, NOW.offset(1_500_000 + 90_000_000));
@@ -72,11 +81,11 @@ fn orders_say_what_is_to_be_done_and_for_how_long() {
 
 #[test]
 fn numbers_rise_for_each_receiver_and_across_a_restart() {
-    let mut orders = Orders::new(key());
+    let mut orders = Orders::new(keys());
     let mut numbers: Vec<_> = (0..3).map(|_| open(&orders.reboot(NOW, ME), ME).number).collect();
     // The clock was set back a little.
     numbers.push(open(&orders.reboot(NOW.offset(-1_000_000), ME), ME).number);
-    let mut restarted = Orders::new(key());
+    let mut restarted = Orders::new(keys());
     numbers.push(open(&restarted.reboot(NOW.offset(1_000_000), ME), ME).number);
     assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
     assert_eq!(open(&orders.reboot(NOW, OTHER), OTHER).number, NOW.0);
@@ -208,8 +217,149 @@ fn old_reports_are_not_taken_again() {
 #[test]
 fn the_server_listens_to_all_that_receivers_say() {
     let filters = orders::subscriptions();
-    assert_eq!(filters.len(), Uplink::ALL.len());
+    assert_eq!(filters.len(), Uplink::ALL.len() + 1);
+    assert!(filters.contains(&("loa/1/claim/+/request".to_owned(), true)));
     assert!(filters.contains(&("loa/1/+/presence".to_owned(), true)));
     assert!(filters.contains(&("loa/1/+/uplink".to_owned(), false)));
     assert_eq!(orders::media_topic(ME), *Topic::Down(ME, Downlink::Media).text());
+}
+
+/// A report under another secret than the first, made a while after the last.
+fn under(secret: &Secret, number: u64) -> Vec<u8> {
+    let mut out = [0; MAX_MESSAGE];
+    let telemetry = Telemetry {
+        serial: Serial { boot: 9, number },
+        at: NOW.offset(number as i64),
+        ..Telemetry::default()
+    };
+    let length = telemetry.seal(&secret.report_key(), &mut out).unwrap();
+    out[..length].to_vec()
+}
+
+#[test]
+fn a_new_secret_is_made_by_both_and_proven_by_the_first_report_under_it() {
+    let mut mailbox = Mailbox::default();
+    let (server, receiver) = (PrivateKey::new([5; 32]), PrivateKey::new([6; 32]));
+    let mut identity = Identity::from((ME, secret()));
+    let half = |epoch, number| {
+        let mut out = [0; MAX_MESSAGE];
+        let rotation = Rotation {
+            serial: Serial { boot: 1, number },
+            at: NOW,
+            epoch,
+            receiver: receiver.public(),
+            server: server.public(),
+        };
+        let length = rotation.seal(&secret().report_key(), &mut out).unwrap();
+        out[..length].to_vec()
+    };
+    mailbox.replace([identity.clone()]);
+    let refused = mailbox.open(&topic(Uplink::Rotation), &half(1, 1)).unwrap_err();
+    assert_eq!(refused, Rejected::Uncalled);
+    identity.ordered = Some(server.public());
+    mailbox.put(identity.clone());
+    assert_eq!(
+        mailbox.open(&topic(Uplink::Rotation), &half(2, 1)).unwrap_err(),
+        Rejected::Uncalled
+    );
+    let rotation = match mailbox.open(&topic(Uplink::Rotation), &half(1, 1)) {
+        Ok(News::Rotation(ME, rotation)) => rotation,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        mailbox.open(&topic(Uplink::Rotation), &half(1, 1)).unwrap_err(),
+        Rejected::Replayed
+    );
+    let next = server.next_secret(&rotation.receiver, &secret(), 1).unwrap();
+    // Nothing under it before both sides hold it.
+    assert_eq!(
+        mailbox.open(&topic(Uplink::Telemetry), &under(&next, 1)).unwrap_err(),
+        Rejected::Forged
+    );
+    identity.next = Some(next.clone());
+    mailbox.put(identity.clone());
+    assert!(mailbox.open(&topic(Uplink::Telemetry), &under(&secret(), 1)).is_ok());
+    assert_eq!(mailbox.take_proven(), None);
+    // A repeated half is taken as before: the answer to it was lost.
+    assert!(mailbox.open(&topic(Uplink::Rotation), &half(1, 2)).is_ok());
+    assert!(mailbox.open(&topic(Uplink::Telemetry), &under(&next, 2)).is_ok());
+    assert_eq!((mailbox.take_proven(), mailbox.take_proven()), (Some(ME), None));
+    (identity.secret, identity.epoch) = (identity.next.take().unwrap(), 1);
+    identity.ordered = None;
+    mailbox.put(identity);
+    assert_eq!(
+        mailbox
+            .open(&topic(Uplink::Telemetry), &under(&secret(), 3))
+            .unwrap_err(),
+        Rejected::Forged
+    );
+    assert_eq!(
+        mailbox.open(&topic(Uplink::Telemetry), &under(&next, 2)).unwrap_err(),
+        Rejected::Replayed
+    );
+    assert!(mailbox.open(&topic(Uplink::Telemetry), &under(&next, 3)).is_ok());
+}
+
+#[test]
+fn what_was_taken_before_a_restart_is_not_taken_after_it() {
+    let mut identity = Identity::from((ME, secret()));
+    identity.last.telemetry = Serial { boot: 5, number: 7 };
+    let mut mailbox = Mailbox::default();
+    mailbox.replace([identity]);
+    for (boot, number, taken) in [(5, 7, false), (4, 9, false), (5, 8, true)] {
+        assert_eq!(
+            mailbox
+                .open(&topic(Uplink::Telemetry), &telemetry(boot, number))
+                .is_ok(),
+            taken
+        );
+    }
+}
+
+#[test]
+fn one_that_was_revoked_is_told_from_one_that_never_was() {
+    let mut mailbox = mailbox();
+    mailbox.replace([(OTHER, secret())]);
+    mailbox.revoke([ME]);
+    assert_eq!(
+        mailbox.open(&topic(Uplink::Presence), b"1").unwrap_err(),
+        Rejected::Revoked
+    );
+}
+
+#[test]
+fn who_asks_to_be_enrolled_is_heard_in_its_own_name_alone() {
+    let mut mailbox = mailbox();
+    let request = Request {
+        device: PrivateKey::new([3; 32]).public(),
+        firmware: "0.1".try_into().unwrap(),
+        board: "qemu".try_into().unwrap(),
+        key_number: 1,
+    };
+    let mut out = [0; MAX_MESSAGE];
+    let length = request.encode(&mut out).unwrap();
+    let under = |id: ClaimId| Topic::Claim(id, ClaimWord::Request).text().to_string();
+    let heard = mailbox.open(&under(request.device.claim()), &out[..length]);
+    assert!(matches!(heard, Ok(News::Claim(_, heard)) if heard == request));
+    let refused = mailbox.open(&under(ClaimId([1; 16])), &out[..length]).unwrap_err();
+    assert_eq!(refused, Rejected::Forged);
+    let answer = Topic::Claim(request.device.claim(), ClaimWord::Answer)
+        .text()
+        .to_string();
+    assert_eq!(mailbox.open(&answer, &out[..length]).unwrap_err(), Rejected::Topic);
+}
+
+#[test]
+fn what_is_stored_for_good_is_ordered_from_one_receiver() {
+    let mut orders = Orders::new(keys());
+    let areas = [AreaId([1; 16]), AreaId([2; 16])];
+    let moved = open(&orders.areas(NOW, ME, &areas), ME).order;
+    assert!(matches!(moved, Order::Areas(told) if told == areas));
+    assert!(orders.areas(NOW, ME, &[AreaId([1; 16]); 9]).is_none());
+    let told = open(&orders.authority(NOW, ME, &[7; 400], true), ME).order;
+    assert!(matches!(told, Order::Authority(it) if it.alone && it.certificate == [7; 400]));
+    assert!(orders.authority(NOW, ME, &[7; 601], false).is_none());
+    let server = PrivateKey::new([5; 32]).public();
+    let rotate = open(&orders.rotate(NOW, ME, 3, server), ME).order;
+    assert_eq!(rotate, Order::Rotate(Rotate { epoch: 3, server }));
 }

@@ -146,7 +146,14 @@ pub(super) async fn password(
     let hash = password::hash(body.password).await?;
     let device = tries::device(&app, &headers, user).await?.unwrap_or_default();
     app.store()
-        .change_password(&caller.actor, app.now(), user.id, &hash, &caller.session()?.token_hash, &device)
+        .change_password(
+            &caller.actor,
+            app.now(),
+            user.id,
+            &hash,
+            &caller.session()?.token_hash,
+            &device,
+        )
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -13,6 +13,7 @@ use super::metrics::{Counters, Text};
 use crate::config::Config;
 use crate::data::DataFolder;
 use crate::enrol::Known;
+use crate::enrol::claims::Book;
 use crate::https::Keeper;
 use crate::patience::Patience;
 use crate::playout::Notice;
@@ -32,6 +33,8 @@ pub struct Parts {
     pub tell: Box<dyn Fn(Notice) + Send + Sync>,
     /// What new receivers are told.
     pub known: Known,
+    /// Devices that ask to be enrolled.
+    pub claims: Arc<std::sync::Mutex<Book>>,
     /// Adds what other parts count to `/metrics`.
     pub measure: Box<dyn Fn(&mut Text) + Send + Sync>,
     /// The other door, where there is one.
@@ -97,6 +100,15 @@ impl App {
 
     pub(super) fn now(&self) -> UnixMicros {
         (self.parts.clock)()
+    }
+
+    /// Devices that ask to be enrolled. Not to be held across an await.
+    pub(super) fn claims(&self) -> std::sync::MutexGuard<'_, Book> {
+        // It is whole between any two of its operations.
+        self.parts
+            .claims
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(super) fn store(&self) -> &Store {

@@ -198,6 +198,7 @@ impl Problem {
             "area" => "địa bàn",
             "broadcast" => "buổi phát",
             "bulletin" => "bản tin",
+            "claim" => "thiết bị đang xin ghi danh",
             "receiver" => "cụm thu phát thanh",
             "token" => "mã truy cập",
             "user" => "người dùng",
@@ -207,6 +208,11 @@ impl Problem {
         };
         let (vi, en) = (format!("Không có {vi} này."), format!("There is no such {what}."));
         Self::new(StatusCode::NOT_FOUND, "not_found", vi, en)
+    }
+
+    /// Whether it says that something is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
     }
 
     pub(super) fn bad_request(en: impl Into<String>) -> Self {
@@ -322,6 +328,11 @@ impl From<store::Error> for Problem {
                 Refusal::Over => {
                     let (vi, en) = ("Buổi phát đã kết thúc.", "The broadcast is over.");
                     Self::new(StatusCode::CONFLICT, "over", vi, en)
+                }
+                Refusal::Revoked => {
+                    let vi = "Cụm thu phát thanh này đã bị thu hồi: chỉ có thể ghi danh lại.";
+                    let en = "The receiver is revoked: it can only be enrolled again.";
+                    Self::new(StatusCode::CONFLICT, "revoked", vi, en)
                 }
                 Refusal::UserExists => setup_closed(),
                 Refusal::Changed => {

@@ -17,12 +17,13 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::bulletins::PAGE;
+use super::claims::claims;
 use super::error::Guarded;
 use super::feed::News;
 use super::gate::{self, By, Caller};
-use super::shapes::{Area, Broadcast, Bulletin, Receiver};
+use super::shapes::{Area, Broadcast, Bulletin, Claim, Receiver};
 use super::view::{Place, View};
-use crate::authority::Authority;
+use crate::authority::{Authority, Right};
 use crate::store;
 
 /// A comment is sent when nothing else was for this long, so that proxies keep the line and broken ones are noticed.
@@ -39,12 +40,15 @@ pub(super) struct Snapshot {
     broadcasts: Vec<Broadcast>,
     /// The last 200.
     bulletins: Vec<Bulletin>,
+    /// Devices that ask to be enrolled, for who may enrol them.
+    claims: Vec<Claim>,
 }
 
 /// What changes, live
 ///
 /// First an event `snapshot` (`Snapshot`), again whenever more has changed than single events tell; then `receiver`,
-/// `broadcast` and `bulletin`, each with the whole of what has changed (`Receiver`, `Broadcast`, `Bulletin`).
+/// `broadcast` and `bulletin`, each with the whole of what has changed (`Receiver`, `Broadcast`, `Bulletin`), and `claims` with
+/// all that ask to be enrolled (a list of `Claim`), for who may enrol them.
 #[utoipa::path(
     get, path = "/api/v1/events", operation_id = "events", tag = "events",
     responses(
@@ -136,7 +140,12 @@ async fn snapshot(app: &App, authority: &Authority) -> Result<(View, Snapshot), 
     let broadcasts = store.broadcasts(None, PAGE, &heard).await?;
     let read = |it: &store::Bulletin| view.sees(&Place::In(it.area));
     let bulletins = store.bulletins(None, PAGE, &read).await?;
+    let claims = match authority.may_somewhere(Right::Receivers) {
+        true => claims(app),
+        false => Vec::new(),
+    };
     let snapshot = Snapshot {
+        claims,
         areas: areas.filter(|it| view.names(it.id)).map(Area::from).collect(),
         receivers: receivers
             .filter(|it| view.sees(&Place::In(Some(it.area))))

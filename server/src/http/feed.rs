@@ -8,8 +8,10 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::App;
+use super::claims::claims;
 use super::shapes::{Broadcast, Bulletin, Receiver};
 use super::view::Place;
+use crate::authority::Right;
 use crate::playout::Notice;
 use crate::store::{Change, Error};
 
@@ -130,6 +132,7 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
                 let place = Place::of(&it.target, &places);
                 event("broadcast", &Broadcast::from(it), place)
             }
+            Change::Claims => event("claims", &claims(app), Place::Somewhere(Right::Receivers)),
             Change::Areas | Change::Elsewhere | Change::Sessions => continue,
         };
         app.feed.send(event);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::State;
-use axum::http::{HeaderName, header};
+use axum::http::{HeaderName, StatusCode, header};
 
 use super::App;
 use super::error::{Answer, Error, Problem};
@@ -111,7 +111,9 @@ pub(super) fn for_audience(audience: Audience, origin: IpAddr) -> Answer<()> {
     if audience == Audience::All || origin.is_loopback() {
         return Ok(());
     }
-    Err(Problem::not_local())
+    let vi = "Chỉ hỏi được từ chính máy chủ, hoặc ở metrics.listen.";
+    let en = "Only this machine may ask, or whoever reaches metrics.listen.";
+    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", vi, en))
 }
 
 type Shown = ([(HeaderName, &'static str); 1], String);

@@ -12,6 +12,7 @@ mod bearer;
 mod broadcasts;
 mod bulletins;
 mod ceremonies;
+mod claims;
 mod console;
 mod error;
 mod events;
@@ -133,6 +134,12 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(receivers::list, receivers::enrol))
         .routes(routes!(receivers::change))
         .routes(routes!(receivers::reboot))
+        .routes(routes!(receivers::revoke))
+        .routes(routes!(receivers::enrol_again))
+        .routes(routes!(receivers::rotate))
+        .routes(routes!(claims::list))
+        .routes(routes!(claims::approve))
+        .routes(routes!(claims::refuse))
         .routes(routes!(bulletins::list))
         .merge(upload::routes())
         .routes(routes!(bulletins::approve))

@@ -1,4 +1,4 @@
-//! Receivers.
+//! Receivers, from enrolment to revocation.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -10,7 +10,7 @@ use loa_protocol::{AreaId, ReceiverId};
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
 use super::gate::{Body, Caller};
-use super::shapes::{Enrolled, NewReceiver, Receiver, ReceiverChange, no_id};
+use super::shapes::{Enrolled, NewEnrolment, NewReceiver, Receiver, ReceiverChange, no_id};
 use super::view::{Place, View};
 use crate::authority::Right;
 use crate::config;
@@ -52,14 +52,7 @@ pub(super) async fn enrol(
     Body(it): Body<NewReceiver>,
 ) -> Answer<(StatusCode, Json<Enrolled>)> {
     caller.may_somewhere(Right::Receivers)?;
-    let host = it.host.as_deref().map(config::host).transpose().map_err(|right| {
-        Problem::field(
-            "host",
-            "Phải là tên máy hoặc địa chỉ, không có cổng.",
-            format!("Must be {right}."),
-        )
-    })?;
-    let place = enrol::place(&app.parts.config, &app.parts.known, host.as_deref())?;
+    let place = told(&app, it.host.as_deref())?;
     let area = AreaId::parse(&it.area_id).ok_or_else(|| no_id("area_id", &it.area_id))?;
     let unknown = store::Error::Invalid {
         field: "area_id",
@@ -100,16 +93,123 @@ pub(super) async fn change(
     Path(id): Path<String>,
     Body(it): Body<ReceiverChange>,
 ) -> Answer<Json<Receiver>> {
-    store::receivers::checked_volume(it.volume)?;
+    let unknown = store::Error::Invalid {
+        field: "area_id",
+        why: Invalid::Unknown,
+    };
+    let area = it
+        .area_id
+        .as_deref()
+        .map(|text| AreaId::parse(text).ok_or_else(|| no_id("area_id", text)));
+    let change = store::ReceiverChange {
+        name: it.name,
+        area: area.transpose()?,
+        volume: it.volume,
+    };
+    change.volume.map(store::receivers::checked_volume).transpose()?;
+    let more = change.name.is_some() || change.area.is_some();
     // How loud it is matters to who broadcasts as much as to who mounted it.
-    let right = match caller.authority.may_somewhere(Right::Broadcast) {
+    let right = match !more && caller.authority.may_somewhere(Right::Broadcast) {
         true => Right::Broadcast,
         false => Right::Receivers,
     };
-    let id = may(&app, &caller, right, &id).await?.id;
-    let receiver = app.store().set_volume(&caller.actor, app.now(), id, it.volume).await?;
-    app.tell(Notice::Volume(id));
+    let before = may(&app, &caller, right, &id).await?;
+    if let Some(area) = change.area.filter(|area| *area != before.area) {
+        // Who gives it away must be allowed to take it there.
+        let view = View::new(app.store(), &caller.authority).await?;
+        caller.may(Right::Receivers, view.seen_path(area).ok_or(unknown)?)?;
+    }
+    let (id, louder) = (before.id, change.volume.is_some());
+    let receiver = app
+        .store()
+        .change_receiver(&caller.actor, app.now(), id, change)
+        .await?;
+    if more {
+        app.tell(Notice::ReceiversChanged);
+    }
+    if louder {
+        app.tell(Notice::Volume(id));
+    }
     Ok(Json(receiver.into()))
+}
+
+/// Revoke a receiver
+///
+/// At once: its session ends, it is sent nothing and told nothing any more. Its history stays. Not undone but by enrolling it again.
+#[utoipa::path(
+    post, path = "/api/v1/receivers/{id}/revoke", operation_id = "revokeReceiver", tag = "receivers",
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The receiver", body = Receiver),
+        (status = 404, description = "`not_found`", body = Error),
+        (status = 409, description = "`revoked`: it is already", body = Error),
+        Guarded
+    ),
+    security(("session" = []))
+)]
+pub(super) async fn revoke(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer<Json<Receiver>> {
+    let id = may(&app, &caller, Right::Receivers, &id).await?.id;
+    let receiver = app.store().revoke_receiver(&caller.actor, app.now(), id).await?;
+    app.tell(Notice::ReceiversChanged);
+    Ok(Json(receiver.into()))
+}
+
+/// Enrol a receiver again
+///
+/// In the same hardware or in another: a new secret, and the old one is dead at once. Name, area and history stay.
+#[utoipa::path(
+    post, path = "/api/v1/receivers/{id}/enrolment", operation_id = "enrolReceiverAgain", tag = "receivers",
+    params(("id" = String, Path)),
+    request_body = NewEnrolment,
+    responses(
+        (status = 201, description = "The receiver, and once only what goes into its flash", body = Enrolled),
+        (status = 404, description = "`not_found`", body = Error),
+        (status = 409, description = "`no_public_host`: receivers could not be told where the server is", body = Error),
+        (status = 422, description = "`invalid`: see `fields`", body = Error),
+        Guarded
+    ),
+    security(("session" = []))
+)]
+pub(super) async fn enrol_again(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(it): Body<NewEnrolment>,
+) -> Answer<(StatusCode, Json<Enrolled>)> {
+    let id = may(&app, &caller, Right::Receivers, &id).await?.id;
+    let place = told(&app, it.host.as_deref())?;
+    let (receiver, enrolment) = enrol::enrol_again(app.store(), &place, &caller.actor, app.now(), id).await?;
+    app.tell(Notice::ReceiversChanged);
+    let enrolled = Enrolled {
+        receiver: receiver.into(),
+        enrolment: STANDARD.encode(enrolment),
+    };
+    Ok((StatusCode::CREATED, Json(enrolled)))
+}
+
+/// Order a new secret from a receiver
+///
+/// It makes one with the server when it is there, now or later; until it has used it, both hold.
+#[utoipa::path(
+    post, path = "/api/v1/receivers/{id}/rotate", operation_id = "rotateReceiver", tag = "receivers",
+    params(("id" = String, Path)),
+    responses(
+        (status = 202, description = "It is ordered; once it is done `rotating` is false again", body = Receiver),
+        (status = 404, description = "`not_found`", body = Error),
+        (status = 409, description = "`revoked`: it has no secret", body = Error),
+        Guarded
+    ),
+    security(("session" = []))
+)]
+pub(super) async fn rotate(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<(StatusCode, Json<Receiver>)> {
+    let id = may(&app, &caller, Right::Receivers, &id).await?.id;
+    let receiver = app.store().order_rotation(&caller.actor, app.now(), id).await?;
+    app.tell(Notice::Rotate(id));
+    Ok((StatusCode::ACCEPTED, Json(receiver.into())))
 }
 
 /// Start a receiver afresh
@@ -152,8 +252,20 @@ pub(super) async fn reboot(
     Ok((StatusCode::ACCEPTED, Json(receiver.into())))
 }
 
+/// What a receiver is to be told of this server, which it calls `host` if not as the others do.
+fn told(app: &App, host: Option<&str>) -> Answer<enrol::Place> {
+    let host = host.map(config::host).transpose().map_err(|right| {
+        Problem::field(
+            "host",
+            "Phải là tên máy hoặc địa chỉ, không có cổng.",
+            format!("Must be {right}."),
+        )
+    })?;
+    Ok(enrol::place(&app.parts.config, &app.parts.known, host.as_deref())?)
+}
+
 /// The receiver of that identifier, if `caller` has `right` over it.
-async fn may(app: &App, caller: &Caller, right: Right, id: &str) -> Answer<store::Receiver> {
+pub(super) async fn may(app: &App, caller: &Caller, right: Right, id: &str) -> Answer<store::Receiver> {
     caller.may_somewhere(right)?;
     let id = ReceiverId::parse(id).ok_or(store::Error::Missing("receiver"))?;
     let receiver = app.store().receiver(id).await?;

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::error::{Answer, Problem};
 use crate::authority::{self, Reach};
+use crate::enrol::claims::Asking;
 use crate::store::{self, BroadcastState, receivers};
 
 /// Who is signed in.
@@ -141,6 +142,62 @@ pub(super) struct Receiver {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     board: Option<String>,
+    /// Since when it is revoked: it has no secret any more, and can only be enrolled again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    revoked_at: Option<String>,
+    /// What somebody should look at: `clone` (two devices go by its name: enrol it again).
+    warnings: Vec<String>,
+    /// Number of the server's signing key that it trusts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    key_number: Option<u32>,
+    /// A new secret was ordered, and is not proven yet.
+    rotating: bool,
+}
+
+/// A receiver to be enrolled again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewEnrolment {
+    /// What this receiver calls the server: a host name or an address. Absent: the setting `public.host`.
+    #[schema(nullable = false)]
+    pub(super) host: Option<String>,
+}
+
+/// A device that asks to be enrolled. All of it but the origin is what it says itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Claim {
+    /// Names it in this list.
+    id: String,
+    /// The first four signs of its code. The rest is on the device.
+    code: String,
+    board: String,
+    firmware: String,
+    #[schema(format = DateTime)]
+    first_seen_at: String,
+    #[schema(format = DateTime)]
+    last_seen_at: String,
+    /// Its network address, where the broker is the embedded one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    origin: Option<String>,
+}
+
+/// What a device is to be: a new receiver (`name`, `area_id`, `volume`) or another in the place of one (`replaces`).
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Approval {
+    #[schema(nullable = false)]
+    pub(super) name: Option<String>,
+    #[schema(nullable = false)]
+    pub(super) area_id: Option<String>,
+    /// Per cent; 80 if absent.
+    #[schema(nullable = false, minimum = 0, maximum = 100)]
+    pub(super) volume: Option<u8>,
+    /// The receiver that it takes the place of.
+    #[schema(nullable = false)]
+    pub(super) replaces: Option<String>,
 }
 
 /// A receiver to be enrolled.
@@ -165,13 +222,18 @@ pub(super) struct Enrolled {
     pub(super) enrolment: String,
 }
 
-/// What is to change about a receiver.
+/// What is to change about a receiver; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReceiverChange {
     /// Per cent.
-    #[schema(minimum = 0, maximum = 100)]
-    pub(super) volume: u8,
+    #[schema(nullable = false, minimum = 0, maximum = 100)]
+    pub(super) volume: Option<u8>,
+    #[schema(nullable = false)]
+    pub(super) name: Option<String>,
+    /// Where it is moved to.
+    #[schema(nullable = false)]
+    pub(super) area_id: Option<String>,
 }
 
 /// Mức ưu tiên: how urgent a bulletin is.
@@ -369,6 +431,24 @@ impl From<store::Receiver> for Receiver {
             loss: it.packets.map(|(expected, lost)| lost as f64 / expected.max(1) as f64),
             firmware: it.firmware,
             board: it.board,
+            revoked_at: it.revoked.map(written),
+            warnings: it.cloned.map(|_| "clone".to_owned()).into_iter().collect(),
+            key_number: it.key_number,
+            rotating: it.rotating,
+        }
+    }
+}
+
+impl From<&Asking> for Claim {
+    fn from(it: &Asking) -> Self {
+        Self {
+            id: AreaId(it.page).to_string(),
+            code: it.hint(),
+            board: it.request.board.to_string(),
+            firmware: it.request.firmware.to_string(),
+            first_seen_at: written(it.first),
+            last_seen_at: written(it.last),
+            origin: it.origin.map(|origin| origin.to_string()),
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Place {
     In(Option<AreaId>),
     /// What sounds in these areas and below, and in single places in those areas.
     Target(Vec<AreaId>, Vec<AreaId>),
+    /// What lies nowhere yet, for who has that right anywhere.
+    Somewhere(Right),
 }
 
 /// What one caller sees.
@@ -60,6 +62,7 @@ impl View {
         let inside = |area: Option<AreaId>| self.authority.may(Right::See, self.path(area));
         match place {
             Place::In(area) => inside(*area),
+            Place::Somewhere(right) => self.authority.may_somewhere(*right),
             Place::Target(areas, singles) => {
                 areas.iter().any(|area| self.near.contains(area)) || singles.iter().any(|area| inside(Some(*area)))
             }

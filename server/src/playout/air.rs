@@ -3,15 +3,20 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loa_protocol::{SigningKey, UnixMicros};
+use arc_swap::ArcSwap;
+use loa_protocol::UnixMicros;
 use tokio::sync::watch;
 
 use super::archive::Archive;
-use super::stage::{Notifier, Stage};
+use super::stage::{Cast, Notifier, Stage};
 use crate::broker::Credentials;
+use crate::broker::tls::Trusted;
+use crate::data::Keyring;
+use crate::enrol::claims::Book;
+use crate::fleet::clones::Watch;
 use crate::fleet::{self, Broker, Fleet, FleetLine};
 use crate::transmit::Transmitter;
 
@@ -25,8 +30,14 @@ pub struct Ground {
     pub listen: SocketAddr,
     /// File that keeps where receivers are across a restart.
     pub bindings: PathBuf,
-    /// Signs commands.
-    pub key: SigningKey,
+    /// Sign commands.
+    pub keys: Arc<Keyring>,
+    /// Authorities for the broker, as they are now.
+    pub trusted: Arc<ArcSwap<Trusted>>,
+    /// Looks what has changed about them.
+    pub refresh: Box<dyn Fn() + Send + Sync>,
+    /// Devices that ask to be enrolled.
+    pub claims: Arc<Mutex<Book>>,
     /// From a packet's sending to its sounding.
     pub latency: Duration,
     /// Tells the time.
@@ -61,16 +72,36 @@ pub fn prepare<A: Archive>(ground: Ground, archive: Arc<A>) -> io::Result<(Air, 
         credentials,
         listen,
         bindings,
-        key,
+        keys,
+        trusted,
+        refresh,
+        claims,
         latency,
         clock,
     } = ground;
-    let (fleet, line, outbox) = Fleet::new(&broker, key, clock);
-    let transmitter = Transmitter::start(listen, bindings, fleet::tunnel(outbox), clock)?;
+    let (watch, alarms) = Watch::new();
+    if let Some(credentials) = &credentials {
+        credentials.report_to(watch.clone(), clock);
+    }
+    let (fleet, line, outbox) = Fleet::new(&broker, keys.clone(), watch.clone(), clock);
+    let transmitter = Transmitter::start(listen, bindings, fleet::tunnel(outbox), watch.clone(), clock)?;
     let (media, transmitted) = (transmitter.address(), transmitter.counters().clone());
     let refused = fleet.counters().clone();
     let latency = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-    let (stage, notifier) = Stage::new(archive, transmitter, fleet, credentials, clock, latency);
+    let (stage, notifier) = Stage::new(Cast {
+        archive,
+        transmitter,
+        fleet,
+        credentials,
+        keys,
+        trusted,
+        refresh,
+        claims,
+        watch,
+        alarms,
+        clock,
+        latency,
+    });
     Ok((
         Air {
             notifier,

@@ -7,6 +7,7 @@
 mod air;
 mod archive;
 pub mod conductor;
+mod roll;
 mod stage;
 #[cfg(test)]
 mod stage_tests;
@@ -15,7 +16,7 @@ mod target;
 mod tests;
 
 pub use air::{Air, Ground, Program, prepare};
-pub use archive::{Archive, BroadcastRow, Fact, ReceiverRow};
+pub use archive::{Archive, BroadcastRow, ClaimRow, Fact, ReceiverRow, Renewal};
 pub use stage::{Notice, Notifier};
 
 use std::time::Duration;

@@ -3,21 +3,26 @@
 //! another task's, so that a slow disk delays no sound. Not here: decisions (`conductor`).
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use loa_protocol::command::Play;
-use loa_protocol::{BroadcastId, ReceiverId, StreamId, UnixMicros};
+use loa_protocol::{BroadcastId, ClaimId, ReceiverId, StreamId, UnixMicros};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::archive::{Archive, BroadcastRow, Fact, ReceiverRow};
 use super::conductor::{Broadcast, Conductor, Input, Output, State};
+use super::roll::Roll;
 use super::target;
 use crate::broker::Credentials;
+use crate::broker::tls::Trusted;
+use crate::data::Keyring;
+use crate::enrol::claims::Book;
+use crate::fleet::clones::{Sign, Watch};
 use crate::fleet::{Fleet, News};
 use crate::media::Programme;
-use crate::transmit::{Timing, Transmitter};
+use crate::transmit::{Timing, Transmitter, stream_under};
 
 /// With this many facts waiting to be written down, how receivers are is not kept: it is told again soon. What was on the
 /// air is kept whatever happens.
@@ -32,8 +37,12 @@ pub enum Notice {
     Accepted(BroadcastId),
     /// A broadcast is to stop: so it stands in the archive.
     Stopped(BroadcastId),
-    /// Receivers or areas were added, changed or removed.
+    /// Receivers, areas or keys were added, changed or removed.
     ReceiversChanged,
+    /// A receiver is to make a new secret.
+    Rotate(ReceiverId),
+    /// A device was claimed, which trusts the signing key of that number.
+    Claimed(ClaimId, u32),
     /// A receiver's volume was changed.
     Volume(ReceiverId),
     /// A receiver is to start afresh.
@@ -53,14 +62,23 @@ impl Notifier {
 
 /// Carries out what the conductor orders.
 pub(super) struct Stage<A: Archive> {
-    archive: Arc<A>,
-    transmitter: Transmitter,
-    fleet: Fleet,
-    credentials: Option<Arc<Credentials>>,
-    clock: fn() -> UnixMicros,
+    pub(super) archive: Arc<A>,
+    pub(super) transmitter: Transmitter,
+    pub(super) fleet: Fleet,
+    pub(super) credentials: Option<Arc<Credentials>>,
+    pub(super) keys: Arc<Keyring>,
+    pub(super) trusted: Arc<arc_swap::ArcSwap<Trusted>>,
+    /// What receivers are led to trust at present.
+    pub(super) told: Arc<Trusted>,
+    pub(super) refresh: Box<dyn Fn() + Send + Sync>,
+    pub(super) claims: Arc<Mutex<Book>>,
+    pub(super) watch: Watch,
+    alarms: mpsc::UnboundedReceiver<(ReceiverId, Sign)>,
+    pub(super) clock: fn() -> UnixMicros,
     latency: u64,
     conductor: Conductor,
-    receivers: HashMap<ReceiverId, ReceiverRow>,
+    pub(super) roll: Roll,
+    pub(super) receivers: HashMap<ReceiverId, ReceiverRow>,
     shows: HashMap<BroadcastId, Show>,
     loading: JoinSet<(BroadcastId, Result<Programme, String>)>,
     facts: mpsc::UnboundedSender<Fact>,
@@ -95,7 +113,27 @@ struct Show {
     receivers: BTreeMap<ReceiverId, u8>,
     /// In memory from shortly before the start to the end.
     programme: Option<Arc<Programme>>,
-    streaming: bool,
+    /// Who its packets go to, once they go.
+    streaming: Option<Vec<ReceiverId>>,
+}
+
+/// What a stage is put together from.
+pub(super) struct Cast<A: Archive> {
+    pub(super) archive: Arc<A>,
+    pub(super) transmitter: Transmitter,
+    pub(super) fleet: Fleet,
+    /// The embedded broker's, if it is that one.
+    pub(super) credentials: Option<Arc<Credentials>>,
+    pub(super) keys: Arc<Keyring>,
+    pub(super) trusted: Arc<arc_swap::ArcSwap<Trusted>>,
+    /// Looks what has changed about authorities.
+    pub(super) refresh: Box<dyn Fn() + Send + Sync>,
+    pub(super) claims: Arc<Mutex<Book>>,
+    pub(super) watch: Watch,
+    pub(super) alarms: mpsc::UnboundedReceiver<(ReceiverId, Sign)>,
+    pub(super) clock: fn() -> UnixMicros,
+    /// Microseconds from a packet's sending to its sounding.
+    pub(super) latency: u64,
 }
 
 impl Show {
@@ -127,32 +165,32 @@ async fn ended(shutdown: &mut watch::Receiver<bool>) {
 }
 
 impl<A: Archive> Stage<A> {
-    /// A stage, and how to tell it. `credentials` are the embedded broker's, if it is that one; `latency`: microseconds
-    /// from a packet's sending to its sounding.
-    pub(super) fn new(
-        archive: Arc<A>,
-        transmitter: Transmitter,
-        fleet: Fleet,
-        credentials: Option<Arc<Credentials>>,
-        clock: fn() -> UnixMicros,
-        latency: u64,
-    ) -> (Self, Notifier) {
+    /// A stage, and how to tell it.
+    pub(super) fn new(cast: Cast<A>) -> (Self, Notifier) {
         let (notifier, notices) = mpsc::unbounded_channel();
         let (facts, kept) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let keeper = Keeper {
-            archive: archive.clone(),
+            archive: cast.archive.clone(),
             facts: kept,
             waiting: waiting.clone(),
         };
         let stage = Self {
-            archive,
-            transmitter,
-            fleet,
-            credentials,
-            clock,
-            latency,
-            conductor: Conductor::new(latency),
+            archive: cast.archive,
+            transmitter: cast.transmitter,
+            fleet: cast.fleet,
+            credentials: cast.credentials,
+            keys: cast.keys,
+            told: cast.trusted.load_full(),
+            trusted: cast.trusted,
+            refresh: cast.refresh,
+            claims: cast.claims,
+            watch: cast.watch,
+            alarms: cast.alarms,
+            clock: cast.clock,
+            latency: cast.latency,
+            conductor: Conductor::new(cast.latency),
+            roll: Roll::default(),
             receivers: HashMap::new(),
             shows: HashMap::new(),
             loading: JoinSet::new(),
@@ -184,15 +222,19 @@ impl<A: Archive> Stage<A> {
             let wait = alarm.map_or(NAP, |at| at.0.saturating_sub((self.clock)().0).min(NAP));
             tokio::select! {
                 () = ended(&mut shutdown) => return Ok(()),
-                () = tokio::time::sleep(std::time::Duration::from_micros(wait)) => self.tell(Input::Timer),
+                () = tokio::time::sleep(std::time::Duration::from_micros(wait)) => {
+                    self.strike_out();
+                    self.tell(Input::Timer);
+                }
+                Some((id, sign)) = self.alarms.recv() => self.alarm(id, sign),
                 Some(notice) = self.notices.recv() => self.notice(notice).await,
-                Some(news) = self.fleet.news() => self.news(news),
+                Some(news) = self.fleet.news() => self.news(news).await,
                 Some(done) = self.loading.join_next() => self.loaded(done),
             }
         }
     }
 
-    fn tell(&mut self, input: Input) {
+    pub(super) fn tell(&mut self, input: Input) {
         self.conductor.handle((self.clock)(), input);
         while let Some(output) = self.conductor.poll() {
             self.carry_out(output);
@@ -234,9 +276,10 @@ impl<A: Archive> Stage<A> {
     fn play(&self, receiver: ReceiverId, id: BroadcastId) -> Option<Play> {
         let show = self.shows.get(&id)?;
         let (programme, depth) = (show.programme.as_ref()?, *show.receivers.get(&receiver)?);
+        let epoch = self.receivers.get(&receiver)?.epoch;
         Some(Play {
             broadcast: id,
-            stream: show.stream(),
+            stream: stream_under(show.stream(), epoch),
             ssrc: ssrc_of(show.stream()),
             class: show.row.class,
             depth,
@@ -252,19 +295,28 @@ impl<A: Archive> Stage<A> {
         let latency = self.latency;
         let Some(show) = self.shows.get_mut(&id) else { return };
         let Some(programme) = &show.programme else { return };
-        let timing = Timing {
-            play_at: show.row.start,
-            latency,
-            packet_samples: programme.packet_samples(),
-            packets: programme.packets(),
-        };
-        if show.streaming {
-            self.transmitter.redirect(show.stream(), timing, receivers);
-        } else {
-            let ssrc = ssrc_of(show.stream());
+        let timing = timing(show, programme, latency);
+        if show.streaming.is_some() {
             self.transmitter
-                .stream(show.stream(), ssrc, timing, programme.clone(), receivers);
-            show.streaming = true;
+                .redirect(show.stream(), timing, receivers.iter().copied());
+        } else {
+            let (ssrc, to) = (ssrc_of(show.stream()), receivers.iter().copied());
+            self.transmitter
+                .stream(show.stream(), ssrc, timing, programme.clone(), to);
+        }
+        show.streaming = Some(receivers);
+    }
+
+    /// Seals what goes to `receiver` anew, under the secret that it has now.
+    pub(super) fn redirect(&self, receiver: ReceiverId) {
+        for show in self.shows.values() {
+            let (Some(to), Some(programme)) = (&show.streaming, &show.programme) else {
+                continue;
+            };
+            if to.contains(&receiver) {
+                let timing = timing(show, programme, self.latency);
+                self.transmitter.redirect(show.stream(), timing, to.iter().copied());
+            }
         }
     }
 
@@ -289,21 +341,41 @@ impl<A: Archive> Stage<A> {
                 }
             }
             Notice::Reboot(id) => self.fleet.reboot(id),
+            Notice::Rotate(id) => {
+                self.read_receiver(id).await;
+                self.order_rotation(id);
+            }
+            Notice::Claimed(claim, trusts) => {
+                if let Err(error) = self.read_receivers().await {
+                    tracing::error!(%error, "receivers could not be read");
+                }
+                self.retarget();
+                self.answer(claim, trusts);
+            }
         }
     }
 
-    fn news(&mut self, news: News) {
+    async fn news(&mut self, news: News) {
         let now = (self.clock)();
         match news {
             News::Presence(receiver, online) => {
-                if let Some(row) = self.receivers.get(&receiver).filter(|_| online) {
-                    self.fleet.policy(receiver);
-                    self.fleet.volume(receiver, row.volume);
+                match online {
+                    true => self.roll.online.insert(receiver),
+                    false => self.roll.online.remove(&receiver),
+                };
+                if online {
+                    self.welcome(receiver);
                 }
                 self.keep(Fact::Presence(receiver, online, now));
                 self.tell(Input::Presence(receiver, online));
             }
-            News::Telemetry(receiver, telemetry) => self.keep(Fact::Telemetry(receiver, telemetry, now)),
+            News::Telemetry(receiver, telemetry) => {
+                self.heard(receiver, &telemetry);
+                self.keep(Fact::Telemetry(receiver, telemetry, now));
+            }
+            News::Rotation(receiver, rotation) => self.rotated(receiver, rotation).await,
+            News::Proven(receiver) => self.proven(receiver).await,
+            News::Claim(claim, request) => self.asked(claim, request),
             News::Receipt(receiver, receipt) => {
                 let (broadcast, is_final) = (receipt.broadcast, receipt.outcome.is_final());
                 self.keep(Fact::Receipt(receiver, receipt, now));
@@ -349,7 +421,7 @@ impl<A: Archive> Stage<A> {
             row,
             receivers: BTreeMap::new(),
             programme: None,
-            streaming: false,
+            streaming: None,
         });
         self.retarget_one(id);
     }
@@ -377,29 +449,21 @@ impl<A: Archive> Stage<A> {
         self.tell(Input::Broadcast(broadcast));
     }
 
-    async fn read_receivers(&mut self) -> Result<(), A::Error> {
-        self.receivers = self
-            .archive
-            .receivers()
-            .await?
-            .into_iter()
-            .map(|row| (row.id, row))
-            .collect();
-        let secrets = || self.receivers.values().map(|row| (row.id, row.secret.clone()));
-        self.transmitter.peers().replace(secrets());
-        self.fleet.replace(secrets());
-        if let Some(credentials) = &self.credentials {
-            credentials.replace(secrets());
-        }
-        Ok(())
-    }
-
-    fn keep(&self, fact: Fact) {
+    pub(super) fn keep(&self, fact: Fact) {
         let passing = matches!(fact, Fact::Telemetry(..));
         if passing && self.waiting.load(Ordering::Relaxed) >= BUSY {
             return;
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.facts.send(fact).expect("the keeper ends after the stage");
+    }
+}
+
+fn timing(show: &Show, programme: &Programme, latency: u64) -> Timing {
+    Timing {
+        play_at: show.row.start,
+        latency,
+        packet_samples: programme.packet_samples(),
+        packets: programme.packets(),
     }
 }

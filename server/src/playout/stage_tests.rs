@@ -8,22 +8,27 @@ use std::process;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use loa_protocol::agreement::PrivateKey;
 use loa_protocol::command::{Command, Order, Play};
 use loa_protocol::hello::{Answer, Hello};
+use loa_protocol::key::Secret;
 use loa_protocol::precedence::Class;
-use loa_protocol::report::{Outcome, Receipt, Serial};
+use loa_protocol::report::{Outcome, Receipt, Serial, Telemetry};
+use loa_protocol::rotation::Rotation;
 use loa_protocol::rtp;
 use loa_protocol::srtp::Opener;
 use loa_protocol::topic::{Downlink, Uplink};
-use loa_protocol::{AreaId, BroadcastId, MAX_DATAGRAM, MAX_MESSAGE, ReceiverId, SigningKey};
+use loa_protocol::{AreaId, BroadcastId, MAX_DATAGRAM, MAX_MESSAGE, ReceiverId, SigningKey, StreamId, UnixMicros};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::conductor::State;
-use super::{Air, Archive, BroadcastRow, Fact, Ground, Notice, ReceiverRow, prepare};
+use super::{Air, Archive, BroadcastRow, ClaimRow, Fact, Ground, Notice, ReceiverRow, Renewal, prepare};
 use crate::broker::{Broker, Credentials, Listen, SERVER};
 use crate::clock;
+use crate::data::{Keyring, KnownKey};
+use crate::enrol::Serials;
 use crate::fleet;
 use crate::fleet::test_receiver::{PATIENCE, Receiver, secret};
 use crate::media::{self, Encoding, Limits, Programme};
@@ -36,6 +41,8 @@ const LATENCY: Duration = Duration::from_millis(400);
 
 /// Keeps rows and facts in memory.
 struct Shelf {
+    receivers: Mutex<Vec<ReceiverRow>>,
+    claims: Mutex<Vec<ClaimRow>>,
     broadcasts: Mutex<Vec<BroadcastRow>>,
     facts: mpsc::UnboundedSender<Fact>,
 }
@@ -44,13 +51,31 @@ impl Archive for Shelf {
     type Error = Infallible;
 
     async fn receivers(&self) -> Result<Vec<ReceiverRow>, Infallible> {
-        let row = |id, areas: &[AreaId]| ReceiverRow {
-            id,
-            secret: secret(id),
-            areas: areas.to_vec(),
-            volume: 80,
-        };
-        Ok(vec![row(ME, &[PROVINCE, COMMUNE]), row(ELSEWHERE, &[PROVINCE])])
+        Ok(self.receivers.lock().unwrap().clone())
+    }
+
+    async fn receiver(&self, id: ReceiverId) -> Result<Option<ReceiverRow>, Infallible> {
+        Ok(self.receivers.lock().unwrap().iter().find(|row| row.id == id).cloned())
+    }
+
+    async fn revoked(&self) -> Result<Vec<ReceiverId>, Infallible> {
+        Ok(Vec::new())
+    }
+
+    async fn renew(&self, _: ReceiverId, _: u32, _: &Secret, _: Serial) -> Result<bool, Infallible> {
+        Ok(true)
+    }
+
+    async fn renewed(&self, _: ReceiverId, _: u32, _: UnixMicros) -> Result<bool, Infallible> {
+        Ok(true)
+    }
+
+    async fn keys(&self) -> Result<Vec<KnownKey>, Infallible> {
+        Ok(Vec::new())
+    }
+
+    async fn claims(&self) -> Result<Vec<ClaimRow>, Infallible> {
+        Ok(self.claims.lock().unwrap().clone())
     }
 
     async fn broadcast(&self, id: BroadcastId) -> Result<Option<BroadcastRow>, Infallible> {
@@ -65,6 +90,19 @@ impl Archive for Shelf {
         // Nobody looks any more at the end of a test.
         let _ = self.facts.send(fact);
         Ok(())
+    }
+}
+
+fn row(id: ReceiverId, areas: &[AreaId]) -> ReceiverRow {
+    ReceiverRow {
+        id,
+        secret: secret(id),
+        epoch: 0,
+        renewal: None,
+        last: Serials::default(),
+        areas: areas.to_vec(),
+        volume: 80,
+        key_number: None,
     }
 }
 
@@ -131,12 +169,17 @@ impl Station {
             credentials: Some(self.credentials.clone()),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             bindings: self.folder.path().join("bindings"),
-            key: key(),
+            keys: Arc::new(Keyring::of_key(key())),
+            trusted: Arc::default(),
+            refresh: Box::new(|| {}),
+            claims: Arc::default(),
             latency: LATENCY,
             clock: clock::now,
         };
         let (sender, facts) = mpsc::unbounded_channel();
         let archive = Arc::new(Shelf {
+            receivers: Mutex::new(vec![row(ME, &[PROVINCE, COMMUNE]), row(ELSEWHERE, &[PROVINCE])]),
+            claims: Mutex::default(),
             broadcasts: Mutex::new(broadcasts),
             facts: sender,
         });
@@ -427,4 +470,109 @@ fn unconnected(socket: UdpSocket) -> std::net::UdpSocket {
     let socket = std::net::UdpSocket::bind(address).unwrap();
     socket.set_nonblocking(true).unwrap();
     socket
+}
+
+/// A new secret, from the order to the first report under it, over a real broker: at every step at least one holds on both sides.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_gets_a_new_secret_and_keeps_speaking() {
+    let station = Station::start().await;
+    let on_air = station.air(vec![]);
+    let (server, device) = (PrivateKey::new([5; 32]), PrivateKey::new([6; 32]));
+    let mut receiver = Receiver::start(ME, station.broker);
+    assert!(matches!(order(&mut receiver).await, Order::Policy(_)));
+    assert_eq!(order(&mut receiver).await, Order::Volume(80));
+    // It is there already when somebody orders it, also by another process.
+    on_air.archive.receivers.lock().unwrap()[0].renewal = Some(Renewal {
+        half: server.clone(),
+        next: None,
+    });
+    on_air.air.notifier.tell(Notice::Rotate(ME));
+    match order(&mut receiver).await {
+        Order::Rotate(rotate) => assert_eq!((rotate.epoch, rotate.server), (1, server.public())),
+        other => panic!("{other:?}"),
+    }
+    let mut sealed = [0; MAX_MESSAGE];
+    let half = Rotation {
+        serial: Serial { boot: 1, number: 1 },
+        at: clock::now(),
+        epoch: 1,
+        receiver: device.public(),
+        server: server.public(),
+    };
+    let length = half.seal(&secret(ME).report_key(), &mut sealed).unwrap();
+    receiver.say(ME, Uplink::Rotation, sealed[..length].to_vec());
+    let next = device.next_secret(&server.public(), &secret(ME), 1).unwrap();
+    let greet = |key: [u8; 32]| {
+        let hello = Hello {
+            receiver: ME,
+            t1: clock::now(),
+            clock_set: true,
+            probe: false,
+        };
+        (hello.seal(&key), key)
+    };
+    // Both hold: first the old one, then the new one is answered.
+    for key in [secret(ME).hello_key(), next.hello_key()] {
+        let (hello, key) = greet(key);
+        receiver.say(ME, Uplink::Media, hello.to_vec());
+        assert!(Answer::open(&key, &receiver.hear(Downlink::Media).await).is_ok());
+    }
+    let told = Telemetry {
+        serial: Serial { boot: 1, number: 2 },
+        at: clock::now(),
+        key_number: 1,
+        area: Some(COMMUNE),
+        ..Telemetry::default()
+    };
+    let length = told.seal(&next.report_key(), &mut sealed).unwrap();
+    receiver.say(ME, Uplink::Telemetry, sealed[..length].to_vec());
+    // The old one is gone: no answer, and the next thing heard is the answer under the new one.
+    for key in [secret(ME).hello_key(), next.hello_key()] {
+        receiver.say(ME, Uplink::Media, greet(key).0.to_vec());
+    }
+    assert!(Answer::open(&next.hello_key(), &receiver.hear(Downlink::Media).await).is_ok());
+    assert_eq!(on_air.air.transmitted.forged.get(), 1);
+    // What it plays from now on is another stream, under the new secret.
+    let row = station.broadcast(1, 1_000_000);
+    on_air.accept(&row);
+    let told = play(&mut receiver).await;
+    assert_eq!(told.stream, crate::transmit::stream_under(StreamId(row.id.0), 1));
+    let mut datagram = receiver.hear(Downlink::Media).await;
+    let mut opener = Opener::new(&next.srtp(told.stream), told.ssrc);
+    let opened = match rtp::is_rtcp(&datagram) {
+        true => opener.rtcp(&mut datagram).is_ok(),
+        false => opener.rtp(&mut datagram, 0).is_ok(),
+    };
+    assert!(opened);
+    on_air.stop().await;
+    station.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_moved_is_told_until_it_knows() {
+    let station = Station::start().await;
+    let on_air = station.air(vec![]);
+    let mut receiver = Receiver::start(ME, station.broker);
+    assert!(matches!(order(&mut receiver).await, Order::Policy(_)));
+    assert_eq!(order(&mut receiver).await, Order::Volume(80));
+    on_air.archive.receivers.lock().unwrap()[0].areas = vec![PROVINCE];
+    on_air.air.notifier.tell(Notice::ReceiversChanged);
+    let moved = |order| matches!(order, Order::Areas(areas) if areas == [PROVINCE]);
+    assert!(moved(order(&mut receiver).await));
+    let mut sealed = [0; MAX_MESSAGE];
+    for (number, area) in [(1, COMMUNE), (2, PROVINCE)] {
+        let told = Telemetry {
+            serial: Serial { boot: 1, number },
+            key_number: 1,
+            area: Some(area),
+            ..Telemetry::default()
+        };
+        let length = told.seal(&secret(ME).report_key(), &mut sealed).unwrap();
+        receiver.say(ME, Uplink::Telemetry, sealed[..length].to_vec());
+    }
+    assert!(moved(order(&mut receiver).await));
+    on_air.air.notifier.tell(Notice::Reboot(ME));
+    assert_eq!(order(&mut receiver).await, Order::Reboot);
+    on_air.stop().await;
+    station.stop().await;
 }

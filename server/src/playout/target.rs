@@ -42,8 +42,12 @@ mod tests {
         let receiver = |n: u8, areas: &[AreaId]| ReceiverRow {
             id: ReceiverId([n; 16]),
             secret: Secret([n; 32]),
+            epoch: 0,
+            renewal: None,
+            last: Default::default(),
             areas: areas.to_vec(),
             volume: 80,
+            key_number: None,
         };
         let all = [
             receiver(1, &[province, commune, village]),

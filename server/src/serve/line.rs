@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use loa_protocol::UnixMicros;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::ServeError;
-use crate::broker::tls::{self, Authority};
+use crate::broker::tls::{self, Authority, Trusted};
 use crate::broker::{self, Credentials, Listen, SERVER};
 use crate::config::{Config, MqttUrl};
 use crate::data::DataFolder;
@@ -24,6 +25,8 @@ pub(super) struct Line {
     pub(super) embedded: Option<(broker::Broker, Arc<Credentials>)>,
     /// The port that receivers are told unless the settings say another.
     pub(super) port: u16,
+    /// What the embedded one shows in TLS.
+    pub(super) shown: Option<Arc<tls::Shown>>,
 }
 
 /// Binds the embedded broker, or learns how to reach the other.
@@ -34,30 +37,83 @@ pub(super) fn open(config: &Config, data: &DataFolder, now: UnixMicros) -> Resul
     }
 }
 
-/// The certificate (DER) of the authority that receivers trust on the way to the broker; `None` where it has no TLS.
+/// The authorities that receivers trust on the way to the broker; none where it has no TLS.
 ///
 /// # Errors
-/// When it cannot be read, or made at first start.
-pub(crate) fn authority(config: &Config, data: &DataFolder) -> Result<Option<Vec<u8>>, ServeError> {
+/// When they cannot be read, or made at first start.
+pub(crate) fn trusted(config: &Config, data: &DataFolder) -> Result<Trusted, ServeError> {
+    let keys = data.keys();
     Ok(match (&config.mqtt_url, &config.mqtt_ca) {
-        (None, _) if config.mqtt_tls_listen.is_none() => None,
-        (None, _) => Some(Authority::open(&data.keys())?.certificate().to_vec()),
-        (Some(_), None) => None,
+        (None, _) if config.mqtt_tls_listen.is_none() => Trusted::default(),
+        (None, _) => Trusted {
+            current: Some(Authority::open(&keys)?.certificate().to_vec()),
+            next: tls::next(&keys)?,
+            alone: tls::had_another(&keys),
+        },
+        (Some(_), None) => Trusted::default(),
+        // A file may hold two: the one that counts, and the one that will follow.
         (Some(_), Some(file)) => {
-            let first = CertificateDer::from_pem_slice(&read(file)?);
-            Some(first.map_err(|error| tls::Error::Trust(error.to_string()))?.to_vec())
+            let pem = read(file)?;
+            let mut all = CertificateDer::pem_slice_iter(&pem);
+            let mut one = || {
+                all.next()
+                    .transpose()
+                    .map_err(|error| tls::Error::Trust(error.to_string()))
+            };
+            let first = one()?.ok_or_else(|| tls::Error::Trust("it holds none".to_owned()))?;
+            Trusted {
+                current: Some(first.to_vec()),
+                next: one()?.map(|it| it.to_vec()),
+                alone: false,
+            }
         }
     })
 }
 
-fn embedded(config: &Config, data: &DataFolder, now: UnixMicros) -> Result<Line, ServeError> {
-    let tls = match config.mqtt_tls_listen {
-        None => None,
-        Some(address) => {
-            let names = names(config, address);
-            Some((address, Authority::open(&data.keys())?.broker(&names, now)?))
+/// Looks what has changed about authorities, for who tells receivers (`trusted`) and for who shows certificates (`shown`).
+pub(super) fn refresh(
+    config: Config,
+    data: DataFolder,
+    trusted: Arc<ArcSwap<Trusted>>,
+    shown: Option<Arc<tls::Shown>>,
+    clock: fn() -> UnixMicros,
+) -> impl Fn() + Send + Sync {
+    move || {
+        let now = match self::trusted(&config, &data) {
+            Ok(now) => now,
+            Err(error) => return tracing::error!(%error, "authorities for the broker cannot be read"),
+        };
+        let before = trusted.load();
+        if now == **before {
+            return;
         }
+        if let (Some(shown), true) = (&shown, now.current != before.current) {
+            match certificate(&config, &data, clock()) {
+                Ok(Some((_, certificate))) => shown.store(certificate),
+                Ok(None) => {}
+                Err(error) => return tracing::error!(%error, "the broker has no new certificate"),
+            }
+        }
+        trusted.store(Arc::new(now));
+    }
+}
+
+/// Where the embedded broker listens in TLS, and what it shows.
+fn certificate(
+    config: &Config,
+    data: &DataFolder,
+    now: UnixMicros,
+) -> Result<Option<(SocketAddr, Arc<rustls::ServerConfig>)>, ServeError> {
+    let Some(address) = config.mqtt_tls_listen else {
+        return Ok(None);
     };
+    let names = names(config, address);
+    Ok(Some((address, Authority::open(&data.keys())?.broker(&names, now)?)))
+}
+
+fn embedded(config: &Config, data: &DataFolder, now: UnixMicros) -> Result<Line, ServeError> {
+    let tls = certificate(config, data, now)?.map(|(address, it)| (address, Arc::new(tls::Shown::new(it))));
+    let shown = tls.as_ref().map(|(_, shown)| shown.clone());
     let credentials = Arc::new(Credentials::default());
     let listen = Listen {
         plain: Some(config.mqtt_listen),
@@ -77,6 +133,7 @@ fn embedded(config: &Config, data: &DataFolder, now: UnixMicros) -> Result<Line,
         broker: line,
         embedded: Some((broker, credentials)),
         port,
+        shown,
     })
 }
 
@@ -93,6 +150,7 @@ fn outside(config: &Config, url: &MqttUrl) -> Result<Line, ServeError> {
         broker,
         embedded: None,
         port: url.port,
+        shown: None,
     })
 }
 

@@ -34,6 +34,7 @@ impl Measures {
             ("outcome=\"unbound\"", it.unbound.get()),
             ("outcome=\"not_hello\"", it.not_hello.get()),
             ("outcome=\"unknown\"", it.unknown.get()),
+            ("outcome=\"revoked\"", it.revoked.get()),
             ("outcome=\"forged\"", it.forged.get()),
         ];
         text.counter(
@@ -54,6 +55,9 @@ impl Measures {
             ("reason=\"malformed\"", it.malformed.get()),
             ("reason=\"forged\"", it.forged.get()),
             ("reason=\"replayed\"", it.replayed.get()),
+            ("reason=\"revoked\"", it.revoked.get()),
+            ("reason=\"uncalled\"", it.uncalled.get()),
+            ("reason=\"claim\"", it.claims.get()),
         ];
         text.counter(
             "reports_refused",
@@ -65,14 +69,30 @@ impl Measures {
             "Orders dropped because the broker was away.",
             &[("", it.unsent.get())],
         );
+        text.counter(
+            "orders_unsigned",
+            "Orders that the signing key did not sign.",
+            &[("", it.unsigned.get())],
+        );
+        text.counter(
+            "clone_alarms",
+            "Alarms that two devices go by one receiver's name.",
+            &[("", it.clones.get())],
+        );
         if let Some(broker) = &self.broker {
             let it = broker.counters();
             let refused = [
                 ("reason=\"handshake\"", it.handshakes.get()),
                 ("reason=\"login\"", it.logins.get()),
                 ("reason=\"topic\"", it.topics.get()),
+                ("reason=\"claimants\"", it.crowded.get()),
             ];
             text.counter("mqtt_refused", "What the embedded MQTT broker refused.", &refused);
+            text.counter(
+                "mqtt_takeovers",
+                "Connections that took the place of one that had not ended.",
+                &[("", it.takeovers.get())],
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One server, put together. Here: the order in which its parts start and end. Each part is a task that runs until the one
 //! shutdown signal; what was accepted is durable at any instant, so that being killed differs from ending only in haste.
 
+pub(crate) mod keys;
 mod line;
 mod measures;
 pub(crate) mod record;
@@ -10,7 +11,7 @@ mod tests;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use loa_protocol::UnixMicros;
 use tokio::net::TcpListener;
@@ -20,13 +21,15 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::broker::{self, tls};
 use crate::config::Config;
 use crate::data::{self, DataFolder};
+use crate::enrol::claims::Book;
 use crate::http::listen::{Listener, Patience, Places};
 use crate::http::{self, App, Parts};
 use crate::https::{self, Https};
 use crate::store::{self, Store};
 use crate::{clock, enrol, playout};
 
-pub(crate) use line::authority;
+pub use keys::RingError;
+pub(crate) use line::trusted;
 
 use line::Line;
 use measures::Measures;
@@ -57,6 +60,9 @@ pub enum ServeError {
     /// The certificates for MQTT cannot be had.
     #[error("MQTT certificates: {0}")]
     Certificates(#[from] tls::Error),
+    /// The signing keys cannot be had.
+    #[error(transparent)]
+    Keys(#[from] RingError),
     /// What to trust on the way to the outside broker cannot be read.
     #[error("mqtt.ca = {file}: {source}")]
     Trust {
@@ -124,7 +130,6 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         .map_err(wrong)?
         .ok_or_else(|| ServeError::Taken(folder.clone()))?;
     data.sweep_uploads().map_err(wrong)?;
-    let key = data::signing_key(&data).map_err(wrong)?;
     let vault = data::Vault::open(&data).map_err(store::Error::from)?;
 
     let url = config
@@ -135,19 +140,27 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
     let store = Arc::new(Store::open(&url, &data.programmes(), vault).await?);
     store.forget_presence().await?;
     sweep_files(&data, &store).await?;
+    let keys = keys::ring(&config, &data, &store, clock::now()).await?;
 
     let Line {
         broker,
         embedded,
         port: mqtt_port,
+        shown,
     } = line::open(&config, &data, clock::now())?;
     let (embedded, credentials) = embedded.unzip();
+    let trusted = Arc::new(arc_swap::ArcSwap::from_pointee(line::trusted(&config, &data)?));
+    let refresh = line::refresh(config.clone(), data.clone(), trusted.clone(), shown, clock::now);
+    let claims = Arc::new(Mutex::new(Book::default()));
     let ground = playout::Ground {
         broker,
         credentials: credentials.clone(),
         listen: config.media_listen,
         bindings: data.bindings(),
-        key: key.clone(),
+        keys: keys.clone(),
+        trusted: trusted.clone(),
+        refresh: Box::new(refresh),
+        claims: claims.clone(),
         latency: config.media_latency,
         clock: clock::now,
     };
@@ -176,10 +189,10 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
     let places = Places::new(config.limits_connections, config.limits_address_connections);
 
     let known = enrol::Known {
-        server_key: key.verifying_key(),
+        keys,
         mqtt_port,
         media_port: air.media.port(),
-        mqtt_ca: authority(&config, &data)?,
+        trusted,
     };
     let measures = Measures {
         transmitted: air.transmitted,
@@ -187,10 +200,15 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         broker: credentials,
     };
     let (media, notifier) = (air.media, air.notifier);
+    let wrong = |source| ServeError::Data {
+        folder: data.keys().display().to_string(),
+        source,
+    };
+    let record_key = data::record_key(&data).map_err(wrong)?;
     let keeper = record::Keeper {
         store: store.clone(),
         data: data.clone(),
-        key,
+        key: record_key,
         keep: config.record_keep,
         clock: clock::now,
     };
@@ -201,6 +219,7 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         clock: clock::now,
         tell: Box::new(move |notice| notifier.tell(notice)),
         known,
+        claims,
         measure: Box::new(move |text| measures.write(text)),
         https: shown,
         shutdown: shutdown.clone(),

@@ -26,6 +26,8 @@ pub enum Change {
     Bulletin(BulletinId),
     /// A broadcast, or how it fares.
     Broadcast(BroadcastId),
+    /// Which devices ask to be enrolled.
+    Claims,
     /// A session has ended.
     Sessions,
     /// Something, by another process.

@@ -81,6 +81,9 @@ pub enum Refusal {
     /// The settings want everybody to have one.
     #[error("the last second factor cannot be removed, since the settings require one")]
     LastFactor,
+    /// A receiver that was revoked has no secret to be changed: it can only be enrolled again.
+    #[error("the receiver is revoked")]
+    Revoked,
     /// The server is shutting down.
     #[error("the store is closed")]
     Closed,

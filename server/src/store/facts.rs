@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
+use loa_protocol::key::Secret;
 use loa_protocol::report::{self, Outcome};
-use loa_protocol::{BroadcastId, ReceiverId, UnixMicros};
+use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
 use serde_json::json;
 use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
@@ -18,9 +19,11 @@ use super::error::Refusal;
 use super::pool::{self, Kind, Transaction};
 use super::receivers::path_name;
 use super::row::{Columns as _, integer, micros};
-use super::{Actor, Change, Entry, Error, More, Store, record, sealed};
+use super::{Actor, Change, Entry, Error, More, Store, claims, record};
+use crate::data::KnownKey;
+use crate::fleet::clones::Sign;
 use crate::playout::conductor::State;
-use crate::playout::{Archive, BroadcastRow, Fact, ReceiverRow};
+use crate::playout::{Archive, BroadcastRow, ClaimRow, Fact, ReceiverRow};
 
 /// Facts that may wait; whoever brings more waits.
 const WAITING: usize = 65_536;
@@ -106,7 +109,7 @@ async fn write(tx: &mut Transaction, fact: &Fact, tell: &mut (dyn FnMut(Change) 
                 tell(Change::Broadcast(playing));
             }
             let query = if *online {
-                "UPDATE receivers SET online = 1, seen = $1 WHERE id = $2"
+                "UPDATE receivers SET online = 1, seen = $1 WHERE id = $2 AND revoked IS NULL"
             } else {
                 // When a retained "gone" is read at the start, the receiver was last seen earlier than now.
                 "UPDATE receivers SET seen = CASE online WHEN 1 THEN $1 ELSE seen END, online = 0, playing = NULL \
@@ -134,6 +137,14 @@ async fn write(tx: &mut Transaction, fact: &Fact, tell: &mut (dyn FnMut(Change) 
             tell(Change::Broadcast(receipt.broadcast));
             tell(Change::Receiver(*id));
             receipt_came(tx, *id, receipt, *at).await
+        }
+        Fact::Cloned(id, sign, at) => {
+            tell(Change::Receiver(*id));
+            cloned(tx, *id, *sign, *at).await
+        }
+        Fact::Claims => {
+            tell(Change::Claims);
+            Ok(())
         }
     }
 }
@@ -241,8 +252,9 @@ async fn telemetry_came(
 ) -> Result<(), Error> {
     sqlx::query(
         "UPDATE receivers SET online = 1, seen = $1, playing = $2, path = $3, round_trip = $4, clock_error = $5, \
-         expected = $6, lost = $7, uptime = $8, refused_media = $9, refused_commands = $10, firmware = $11, board = $12 \
-         WHERE id = $13",
+         expected = $6, lost = $7, uptime = $8, refused_media = $9, refused_commands = $10, firmware = $11, board = $12, \
+         key_number = $13, authority = $14, telemetry_boot = $15, telemetry_number = $16 \
+         WHERE id = $17 AND revoked IS NULL",
     )
     .bind(micros(at))
     .bind(telemetry.playing.map(|id| id.to_string()))
@@ -256,10 +268,42 @@ async fn telemetry_came(
     .bind(i64::from(telemetry.refused_commands))
     .bind(telemetry.firmware.to_string())
     .bind(telemetry.board.to_string())
+    .bind((telemetry.key_number > 0).then_some(i64::from(telemetry.key_number)))
+    .bind(telemetry.authority.map(|it| format!("{:016x}", u64::from_be_bytes(it))))
+    .bind(integer(telemetry.serial.boot))
+    .bind(integer(telemetry.serial.number))
     .bind(id.to_string())
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    // It has come: it need not be answered as a claimant any more.
+    claims::forget(tx, id).await
+}
+
+/// Two devices were seen under one name.
+async fn cloned(tx: &mut Transaction, id: ReceiverId, sign: Sign, at: UnixMicros) -> Result<(), Error> {
+    let row =
+        sqlx::query("SELECT area_id, cloned FROM receivers WHERE id = $1 AND revoked IS NULL").bind(id.to_string());
+    let Some(row) = row.fetch_optional(&mut **tx).await? else {
+        return Ok(());
+    };
+    sqlx::query("UPDATE receivers SET cloned = COALESCE(cloned, $1) WHERE id = $2")
+        .bind(micros(at))
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    let entry = Entry {
+        at,
+        actor: &Actor::server(),
+        what: "receiver.cloned",
+        subject: id.to_string(),
+        detail: sign.name().into(),
+    };
+    let more = More {
+        area: Some(row.id("area_id", AreaId::parse)?),
+        before: Some(json!({ "cloned": row.maybe_number("cloned")?.is_some() })),
+        after: Some(json!({ "cloned": true, "sign": sign.name() })),
+    };
+    record::add(tx, &entry, &more).await
 }
 
 async fn receipt_came(
@@ -292,6 +336,12 @@ async fn receipt_came(
     .bind(receipt.level.map(i64::from))
     .execute(&mut **tx)
     .await?;
+    sqlx::query("UPDATE receivers SET receipt_boot = $1, receipt_number = $2 WHERE id = $3")
+        .bind(integer(receipt.serial.boot))
+        .bind(integer(receipt.serial.number))
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
     // What it plays follows from its receipts sooner than from its telemetry.
     let broadcast = receipt.broadcast.to_string();
     let query = match receipt.outcome {
@@ -323,38 +373,31 @@ impl Archive for Store {
     type Error = Error;
 
     async fn receivers(&self) -> Result<Vec<ReceiverRow>, Error> {
-        let paths = self.paths().await?;
-        let rows = sqlx::query("SELECT id, secret, area_id, volume FROM receivers")
-            .fetch_all(&self.pool)
-            .await?;
-        let secret = |row: &_| {
-            let row: &sqlx::any::AnyRow = row;
-            let id = row.text("id")?;
-            match sealed::secret(&self.vault, &id, &row.text("secret")?) {
-                Err(Error::Vault(error)) => {
-                    // It alone is mute then, not all of them.
-                    tracing::error!(%error, receiver = id, "the secret of a receiver does not open");
-                    Ok(None)
-                }
-                other => other.map(Some),
-            }
-        };
-        let rows = rows.iter().map(|row| Ok((row, secret(row)?)));
-        rows.filter_map(|it: Result<_, Error>| match it {
-            Ok((row, secret)) => secret.map(|secret| Ok((row, secret))),
-            Err(error) => Some(Err(error)),
-        })
-        .map(|it| {
-            let (row, secret) = it?;
-            let area = row.id("area_id", loa_protocol::AreaId::parse)?;
-            Ok(ReceiverRow {
-                id: row.id("id", ReceiverId::parse)?,
-                secret,
-                areas: paths.get(&area).cloned().ok_or(Error::Corrupt("area_id"))?,
-                volume: u8::try_from(row.number("volume")?).map_err(|_| Error::Corrupt("volume"))?,
-            })
-        })
-        .collect()
+        self.roster().await
+    }
+
+    async fn receiver(&self, id: ReceiverId) -> Result<Option<ReceiverRow>, Error> {
+        self.roster_one(id).await
+    }
+
+    async fn revoked(&self) -> Result<Vec<ReceiverId>, Error> {
+        self.revoked_receivers().await
+    }
+
+    async fn renew(&self, id: ReceiverId, epoch: u32, next: &Secret, serial: report::Serial) -> Result<bool, Error> {
+        self.next_secret_came(id, epoch, next, serial).await
+    }
+
+    async fn renewed(&self, id: ReceiverId, epoch: u32, at: UnixMicros) -> Result<bool, Error> {
+        self.next_secret_proven(id, epoch, at).await
+    }
+
+    async fn keys(&self) -> Result<Vec<KnownKey>, Error> {
+        self.signing_keys().await
+    }
+
+    async fn claims(&self) -> Result<Vec<ClaimRow>, Error> {
+        self.approved_claims().await
     }
 
     async fn broadcast(&self, id: BroadcastId) -> Result<Option<BroadcastRow>, Error> {

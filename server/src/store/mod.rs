@@ -2,15 +2,16 @@
 //! PostgreSQL (by URL); each change is one transaction, durable when the method returns, together with its line in the
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
-//! The map: [`areas`], [`receivers`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`] hold rows and what
-//! people do to them; [`factors`], [`links`], [`devices`] and [`failures`] are about how people come in; [`record`] is who did
-//! what; [`facts`] writes down what happens on the air and implements
+//! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`]
+//! hold rows and what people do to them; [`factors`], [`links`], [`devices`] and [`failures`] are about how people come in;
+//! [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
 
 pub mod areas;
 pub mod broadcasts;
 pub mod bulletins;
 pub mod changes;
+pub mod claims;
 pub mod devices;
 pub mod dump;
 mod error;
@@ -18,10 +19,12 @@ pub mod factors;
 pub mod facts;
 pub mod failures;
 pub mod ids;
+pub mod keys;
 pub mod links;
 mod pool;
 pub mod receivers;
 pub mod record;
+mod roster;
 mod row;
 pub mod sealed;
 pub mod sessions;
@@ -38,11 +41,12 @@ pub use areas::{Area, NewArea};
 pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Receipt, Target};
 pub use bulletins::{Bulletin, BulletinState, NewBulletin};
 pub use changes::Change;
+pub use claims::ClaimKeys;
 pub use error::{Error, Invalid, Refusal};
 pub use factors::{Factor, FactorKind, NewFactor};
 pub use ids::{BulletinId, FactorId, SessionId, TokenId, UserId};
 pub use links::{Link, LinkKind};
-pub use receivers::{NewReceiver, Receiver};
+pub use receivers::{NewReceiver, Receiver, ReceiverChange};
 pub use record::{Actor, Entry, More};
 pub use sealed::Rotated;
 pub use sessions::{NewSession, Session, SessionSeen};
@@ -125,7 +129,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn tally(&self) -> Result<Tally, Error> {
         let row = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM receivers) AS receivers, \
+            "SELECT (SELECT COUNT(*) FROM receivers WHERE revoked IS NULL) AS receivers, \
              (SELECT COUNT(*) FROM receivers WHERE online = 1) AS online, \
              (SELECT COUNT(*) FROM receivers WHERE online = 1 AND playing IS NOT NULL) AS playing, \
              (SELECT COUNT(*) FROM broadcasts WHERE state = 'scheduled') AS scheduled, \

@@ -1,14 +1,18 @@
-//! Receivers: what they are, and what they last said of themselves.
+//! Receivers: what they are, and what they last said of themselves. Here: enrolling, changing, revoking, replacing secrets. Not
+//! here: what the air reads and writes of them (`roster`).
 
+use loa_protocol::agreement::PrivateKey;
 use loa_protocol::key::Secret;
 use loa_protocol::report::MediaPath;
 use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::any::AnyRow;
 
-use super::error::Invalid;
+use super::claims::ClaimKeys;
+use super::error::{Invalid, Refusal};
+use super::pool::Transaction;
 use super::row::{Columns as _, micros, written};
-use super::{Actor, Change, Entry, Error, More, Store, ids, sealed};
+use super::{Actor, Change, Entry, Error, More, Store, claims, ids, sealed};
 
 /// Longest name, in characters.
 const MAX_NAME: usize = 120;
@@ -42,6 +46,29 @@ pub struct Receiver {
     pub firmware: Option<String>,
     /// Its kind of board.
     pub board: Option<String>,
+    /// Since when it is revoked.
+    pub revoked: Option<UnixMicros>,
+    /// Since when two devices were seen under its name.
+    pub cloned: Option<UnixMicros>,
+    /// The number of the server's signing key that it last said it trusts.
+    pub key_number: Option<u32>,
+    /// The newest authority for the broker that it last said it trusts: see `loa_protocol::report::fingerprint`.
+    pub authority: Option<[u8; 8]>,
+    /// How often its secret was replaced.
+    pub epoch: u32,
+    /// A new secret was ordered, and is not proven yet.
+    pub rotating: bool,
+}
+
+/// What is to change about a receiver; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct ReceiverChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// The area that it lies in.
+    pub area: Option<AreaId>,
+    /// Its volume in per cent.
+    pub volume: Option<u8>,
 }
 
 /// A receiver to be enrolled.
@@ -93,11 +120,17 @@ impl Store {
         row.as_ref().map(read).transpose()?.ok_or(Error::Missing("receiver"))
     }
 
-    /// Enrols a receiver.
+    /// Enrols a receiver; with `claim`, the device that asked with those keys.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a field that is wrong; when the database cannot.
-    pub async fn add_receiver(&self, actor: &Actor, now: UnixMicros, new: NewReceiver) -> Result<Receiver, Error> {
+    pub async fn add_receiver(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        new: NewReceiver,
+        claim: Option<ClaimKeys>,
+    ) -> Result<Receiver, Error> {
         let name = written("name", &new.name, MAX_NAME)?;
         checked_volume(new.volume)?;
         let id = ReceiverId(ids::fresh(now));
@@ -109,6 +142,13 @@ impl Store {
             detail: name.clone(),
         };
         let mut work = self.begin(entry).await?;
+        work.more = More {
+            area: Some(new.area),
+            before: None,
+            after: Some(json!({
+                "name": name, "area": new.area.to_string(), "volume": new.volume, "by": way(claim.as_ref()),
+            })),
+        };
         let tx = &mut work.tx;
         let secret = self.vault.seal(sealed::RECEIVER, &id.to_string(), &new.secret.0)?;
         let known = sqlx::query("SELECT 1 AS one FROM areas WHERE id = $1")
@@ -135,6 +175,9 @@ impl Store {
             before: None,
             after: Some(json!({ "name": work.entry.detail, "area_id": new.area.to_string(), "volume": new.volume })),
         };
+        if let Some(keys) = claim {
+            claims::keep(tx, id, &keys, now).await?;
+        }
         work.commit().await?;
         self.tell(Change::Receiver(id));
         self.receiver(id).await
@@ -151,30 +194,174 @@ impl Store {
         id: ReceiverId,
         volume: u8,
     ) -> Result<Receiver, Error> {
-        checked_volume(volume)?;
-        let (subject, detail) = (id.to_string(), format!("{volume} %"));
+        let volume = Some(volume);
+        let change = ReceiverChange {
+            volume,
+            ..ReceiverChange::default()
+        };
+        self.change_receiver(actor, now, id, change).await
+    }
+
+    /// Changes a receiver. Moved to another area it stays who it is, with its history.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Invalid`] for a field that is wrong; when the database cannot.
+    pub async fn change_receiver(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        id: ReceiverId,
+        change: ReceiverChange,
+    ) -> Result<Receiver, Error> {
+        let name = change.name.map(|name| written("name", &name, MAX_NAME)).transpose()?;
+        change.volume.map(checked_volume).transpose()?;
+        let (what, detail) = match (&name, change.area, change.volume) {
+            (None, None, Some(volume)) => ("receiver.volume", format!("{volume} %")),
+            (_, Some(_), _) => ("receiver.move", String::new()),
+            _ => ("receiver.change", String::new()),
+        };
+        let mut work = self.begin(entry(actor, now, what, id, detail)).await?;
+        let tx = &mut work.tx;
+        let old = locked(tx, id).await?;
+        let new = Kept {
+            name: name.unwrap_or_else(|| old.name.clone()),
+            area: change.area.unwrap_or(old.area),
+            volume: change.volume.unwrap_or(old.volume),
+            ..old.clone()
+        };
+        if new.area != old.area {
+            let known = sqlx::query("SELECT 1 AS one FROM areas WHERE id = $1").bind(new.area.to_string());
+            if known.fetch_optional(&mut **tx).await?.is_none() {
+                return Err(Error::invalid("area_id", Invalid::Unknown));
+            }
+        }
+        sqlx::query("UPDATE receivers SET name = $1, area_id = $2, volume = $3 WHERE id = $4")
+            .bind(new.name.clone())
+            .bind(new.area.to_string())
+            .bind(i64::from(new.volume))
+            .bind(id.to_string())
+            .execute(&mut **tx)
+            .await
+            .map_err(Error::taken("name"))?;
+        let ((before, after), area) = (old.differences(&new), new.area);
+        work.more = More {
+            area: Some(area),
+            before: Some(before),
+            after: Some(after),
+        };
+        work.commit().await?;
+        // Who sees only one of two areas sees it come or go.
+        self.tell(match new.area == old.area {
+            true => Change::Receiver(id),
+            false => Change::Areas,
+        });
+        self.receiver(id).await
+    }
+
+    /// Revokes a receiver: its secret is destroyed, its history stays. Undone by nothing but [`Store::replace_secret`].
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; [`Error::State`] if it is revoked already; when the database cannot.
+    pub async fn revoke_receiver(&self, actor: &Actor, now: UnixMicros, id: ReceiverId) -> Result<Receiver, Error> {
         let mut work = self
-            .begin(Entry {
-                at: now,
-                actor,
-                what: "receiver.volume",
-                subject,
-                detail,
-            })
+            .begin(entry(actor, now, "receiver.revoke", id, String::new()))
             .await?;
         let tx = &mut work.tx;
-        let before = sqlx::query("SELECT area_id, volume FROM receivers WHERE id = $1").bind(id.to_string());
-        let before = before.fetch_optional(&mut **tx).await?;
-        let before = before.ok_or(Error::Missing("receiver"))?;
-        sqlx::query("UPDATE receivers SET volume = $1 WHERE id = $2")
-            .bind(i64::from(volume))
+        let old = locked(tx, id).await?;
+        if old.revoked {
+            return Err(Error::State(Refusal::Revoked));
+        }
+        // In its place one that nobody has.
+        let nobodys = self
+            .vault
+            .seal(sealed::RECEIVER, &id.to_string(), &crate::data::random::<32>())?;
+        sqlx::query(
+            "UPDATE receivers SET revoked = $1, secret = $2, rotation = NULL, next_secret = NULL, online = 0, \
+             playing = NULL WHERE id = $3",
+        )
+        .bind(micros(now))
+        .bind(nobodys)
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+        claims::forget(tx, id).await?;
+        work.more = More {
+            area: Some(old.area),
+            before: Some(json!({ "name": old.name, "revoked": false, "epoch": old.epoch })),
+            after: Some(json!({ "name": old.name, "revoked": true })),
+        };
+        work.commit().await?;
+        self.tell(Change::Receiver(id));
+        self.receiver(id).await
+    }
+
+    /// Gives a receiver a new secret: the old one is dead at once. With `claim`, to the device that asked with those keys.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; when the database cannot.
+    pub async fn replace_secret(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        id: ReceiverId,
+        secret: &Secret,
+        claim: Option<ClaimKeys>,
+    ) -> Result<Receiver, Error> {
+        let mut work = self
+            .begin(entry(actor, now, "receiver.replace", id, String::new()))
+            .await?;
+        let tx = &mut work.tx;
+        let old = locked(tx, id).await?;
+        sqlx::query(
+            "UPDATE receivers SET secret = $1, epoch = epoch + 1, rotation = NULL, next_secret = NULL, revoked = NULL, \
+             cloned = NULL, key_number = NULL, authority = NULL, online = 0, playing = NULL, telemetry_boot = 0, \
+             telemetry_number = 0, receipt_boot = 0, receipt_number = 0, rotation_boot = 0, rotation_number = 0 \
+             WHERE id = $2",
+        )
+        .bind(self.vault.seal(sealed::RECEIVER, &id.to_string(), &secret.0)?)
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+        claims::forget(tx, id).await?;
+        if let Some(keys) = &claim {
+            claims::keep(tx, id, keys, now).await?;
+        }
+        work.more = More {
+            area: Some(old.area),
+            before: Some(json!({ "name": old.name, "epoch": old.epoch, "revoked": old.revoked })),
+            after: Some(json!({
+                "name": old.name, "epoch": old.epoch + 1, "revoked": false, "by": way(claim.as_ref()),
+            })),
+        };
+        work.commit().await?;
+        self.tell(Change::Receiver(id));
+        self.receiver(id).await
+    }
+
+    /// Orders a new secret from a receiver: it is told when it is there. One that was ordered already stays ordered.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; [`Error::State`] if it is revoked; when the database cannot.
+    pub async fn order_rotation(&self, actor: &Actor, now: UnixMicros, id: ReceiverId) -> Result<Receiver, Error> {
+        let mut work = self
+            .begin(entry(actor, now, "receiver.rotate", id, String::new()))
+            .await?;
+        let tx = &mut work.tx;
+        let old = locked(tx, id).await?;
+        if old.revoked {
+            return Err(Error::State(Refusal::Revoked));
+        }
+        let half = PrivateKey::new(crate::data::random());
+        let half = zeroize::Zeroizing::new(half.to_bytes());
+        sqlx::query("UPDATE receivers SET rotation = $1 WHERE id = $2 AND rotation IS NULL")
+            .bind(self.vault.seal(sealed::ROTATION, &id.to_string(), &*half)?)
             .bind(id.to_string())
             .execute(&mut **tx)
             .await?;
         work.more = More {
-            area: Some(before.id("area_id", AreaId::parse)?),
-            before: Some(json!({ "volume": before.number("volume")? })),
-            after: Some(json!({ "volume": volume })),
+            area: Some(old.area),
+            before: Some(json!({ "epoch": old.epoch })),
+            after: Some(json!({ "epoch": old.epoch, "ordered": old.epoch + 1 })),
         };
         work.commit().await?;
         self.tell(Change::Receiver(id));
@@ -209,6 +396,84 @@ fn read(row: &AnyRow) -> Result<Receiver, Error> {
         packets,
         firmware: row.maybe_text("firmware")?,
         board: row.maybe_text("board")?,
+        revoked: row.maybe_number("revoked")?.map(UnixMicros),
+        cloned: row.maybe_number("cloned")?.map(UnixMicros),
+        key_number: row.maybe_number("key_number")?.and_then(|it| u32::try_from(it).ok()),
+        authority: row.maybe_id("authority", fingerprint)?,
+        epoch: epoch(row)?,
+        rotating: row.maybe_text("rotation")?.is_some(),
+    })
+}
+
+/// How often its secret was replaced.
+pub(super) fn epoch(row: &AnyRow) -> Result<u32, Error> {
+    u32::try_from(row.number("epoch")?).map_err(|_| Error::Corrupt("epoch"))
+}
+
+/// 16 hexadecimal digits.
+fn fingerprint(text: &str) -> Option<[u8; 8]> {
+    let number = u64::from_str_radix(text, 16).ok().filter(|_| text.len() == 16)?;
+    Some(number.to_be_bytes())
+}
+
+/// By what a receiver gets its secret.
+fn way(claim: Option<&ClaimKeys>) -> &'static str {
+    match claim {
+        Some(_) => "claim",
+        None => "file",
+    }
+}
+
+fn entry<'a>(actor: &'a Actor, at: UnixMicros, what: &'static str, id: ReceiverId, detail: String) -> Entry<'a> {
+    let subject = id.to_string();
+    Entry {
+        at,
+        actor,
+        what,
+        subject,
+        detail,
+    }
+}
+
+/// What people may change about a receiver.
+#[derive(Debug, Clone)]
+struct Kept {
+    name: String,
+    area: AreaId,
+    volume: u8,
+    epoch: u32,
+    revoked: bool,
+}
+
+impl Kept {
+    /// What differs: as it is here, and there.
+    fn differences(&self, other: &Self) -> (Value, Value) {
+        let (mut before, mut after) = (json!({}), json!({}));
+        let mut add = |field: &str, one: Value, another: Value| {
+            if one != another {
+                (before[field], after[field]) = (one, another);
+            }
+        };
+        add("name", json!(self.name), json!(other.name));
+        add("area", json!(self.area.to_string()), json!(other.area.to_string()));
+        add("volume", json!(self.volume), json!(other.volume));
+        (before, after)
+    }
+}
+
+/// The row, in a transaction that will write.
+async fn locked(tx: &mut Transaction, id: ReceiverId) -> Result<Kept, Error> {
+    let row = sqlx::query("SELECT name, area_id, volume, epoch, revoked FROM receivers WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(&mut **tx)
+        .await?
+        .ok_or(Error::Missing("receiver"))?;
+    Ok(Kept {
+        name: row.text("name")?,
+        area: row.id("area_id", AreaId::parse)?,
+        volume: u8::try_from(row.number("volume")?).map_err(|_| Error::Corrupt("volume"))?,
+        epoch: epoch(&row)?,
+        revoked: row.maybe_number("revoked")?.is_some(),
     })
 }
 

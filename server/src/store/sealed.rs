@@ -22,6 +22,10 @@ pub(super) struct Column {
 
 /// What receivers' secrets are sealed for.
 pub(super) const RECEIVER: &str = "receiver secret";
+/// What the server's halves of their next secrets are sealed for.
+pub(super) const ROTATION: &str = "receiver rotation";
+/// What their next secrets are sealed for.
+pub(super) const NEXT: &str = "receiver next secret";
 /// What shows that a vault is this database's.
 const CANARY: &str = "canary";
 
@@ -44,6 +48,18 @@ pub(super) const COLUMNS: &[Column] = &[
         id: "id",
         column: "sealed",
         purpose: super::factors::PURPOSE,
+    },
+    Column {
+        table: "receivers",
+        id: "id",
+        column: "rotation",
+        purpose: ROTATION,
+    },
+    Column {
+        table: "receivers",
+        id: "id",
+        column: "next_secret",
+        purpose: NEXT,
     },
 ];
 
@@ -134,8 +150,13 @@ fn plain(text: &str) -> Option<Secret> {
 
 /// A receiver's secret from its row.
 pub(super) fn secret(vault: &Vault, id: &str, sealed: &str) -> Result<Secret, Error> {
-    let opened = vault.open_sealed(RECEIVER, id, sealed)?;
-    Ok(Secret((*opened).try_into().map_err(|_| Error::Corrupt("secret"))?))
+    Ok(Secret(bytes(vault, RECEIVER, id, sealed)?))
+}
+
+/// 32 bytes that were sealed for `purpose`.
+pub(super) fn bytes(vault: &Vault, purpose: &str, id: &str, sealed: &str) -> Result<[u8; 32], Error> {
+    let opened = vault.open_sealed(purpose, id, sealed)?;
+    (*opened).try_into().map_err(|_| Error::Corrupt("secret"))
 }
 
 impl Store {

@@ -6,6 +6,8 @@ use loa_protocol::hello::{Answer, Hello};
 use loa_protocol::key::Secret;
 use loa_protocol::{ReceiverId, UnixMicros};
 
+use crate::fleet::clones::Watch;
+
 use super::hello::Responder;
 use super::peer::{Path, Peers};
 
@@ -26,7 +28,7 @@ thread_local! {
 /// that is known: it is answered, by no more than was asked, and binds only what is new and not of the future.
 pub(crate) fn datagrams(input: &[u8]) {
     KNOWN.with(|(peers, key)| {
-        let responder = Responder::new(peers.clone(), Arc::default());
+        let responder = Responder::new(peers.clone(), Arc::default(), Watch::new().0);
         let home = Path::Udp(([192, 0, 2, 1], 40_000).into());
         let mut rest = input;
         while let Some((length, after)) = rest.split_first() {

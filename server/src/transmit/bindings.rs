@@ -96,8 +96,16 @@ mod tests {
         {
             let peers = Peers::default();
             peers.replace(secrets());
-            assert!(peers.bind(&peers.get(ids[0]).unwrap(), UnixMicros(7), home, now));
-            assert!(peers.bind(&peers.get(ids[1]).unwrap(), UnixMicros(8), Path::Mqtt, now));
+            assert!(
+                peers
+                    .bind(&peers.get(ids[0]).unwrap(), UnixMicros(7), home, now)
+                    .is_some()
+            );
+            assert!(
+                peers
+                    .bind(&peers.get(ids[1]).unwrap(), UnixMicros(8), Path::Mqtt, now)
+                    .is_some()
+            );
             Bindings::new(file.clone()).keep(&peers, now);
         }
         std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + "not a line\n").unwrap();
@@ -111,6 +119,10 @@ mod tests {
         );
         assert_eq!(path(0, now.offset(60_000_000)), None);
         // What was seen before the restart is a replay after it.
-        assert!(!peers.bind(&peers.get(ids[0]).unwrap(), UnixMicros(7), Path::Mqtt, now));
+        assert!(
+            peers
+                .bind(&peers.get(ids[0]).unwrap(), UnixMicros(7), Path::Mqtt, now)
+                .is_none()
+        );
     }
 }

@@ -38,6 +38,8 @@ pub struct Counters {
     pub not_hello: Counter,
     /// Hellos in the name of a receiver that does not exist.
     pub unknown: Counter,
+    /// Hellos in the name of a receiver that was revoked.
+    pub revoked: Counter,
     /// Hellos whose MAC does not fit.
     pub forged: Counter,
     /// Hellos that were answered but moved no binding: replayed, or from a clock that is not set.

@@ -15,17 +15,20 @@ use loa_protocol::{ReceiverId, UnixMicros};
 use super::LISTEN;
 use super::bindings::Bindings;
 use super::counters::Counters;
-use super::peer::{Path, Peer, Peers};
+use super::peer::{Path, Peers};
+use crate::fleet::clones::Watch;
 
 /// Answers hellos.
 pub(super) struct Responder {
     peers: Arc<Peers>,
     counters: Arc<Counters>,
+    watch: Watch,
 }
 
 /// A hello that was believed, to be answered.
 pub(super) struct Reply {
-    peer: Arc<Peer>,
+    /// The key that the hello was made with.
+    key: [u8; 32],
     t1: UnixMicros,
     t2: UnixMicros,
 }
@@ -34,13 +37,13 @@ impl Reply {
     /// The datagram that answers, leaving at `t3`.
     pub(super) fn seal(&self, t3: UnixMicros) -> [u8; ANSWER] {
         let (t1, t2) = (self.t1, self.t2);
-        Answer { t1, t2, t3 }.seal(&self.peer.hello_key)
+        Answer { t1, t2, t3 }.seal(&self.key)
     }
 }
 
 impl Responder {
-    pub(super) fn new(peers: Arc<Peers>, counters: Arc<Counters>) -> Self {
-        Self { peers, counters }
+    pub(super) fn new(peers: Arc<Peers>, counters: Arc<Counters>, watch: Watch) -> Self {
+        Self { peers, counters, watch }
     }
 
     /// Reads `socket`, whose reads time out, until `ending` turns true.
@@ -87,21 +90,30 @@ impl Responder {
             return None;
         }
         let Some(peer) = self.peers.get(claimed) else {
-            self.counters.unknown.add(1);
+            match self.peers.is_revoked(claimed) {
+                true => &self.counters.revoked,
+                false => &self.counters.unknown,
+            }
+            .add(1);
             return None;
         };
-        let Ok(hello) = Hello::open(&peer.hello_key, datagram) else {
+        let opened = |key: [u8; 32]| Some((Hello::open(&key, datagram).ok()?, key));
+        let Some((hello, key)) = peer.hello_keys().find_map(opened) else {
             self.counters.forged.add(1);
             return None;
         };
         self.counters.hellos.add(1);
         // A probe asks whether this way is open while sound goes another: it moves nothing on purpose.
-        let settled = hello.probe || (hello.clock_set && self.peers.bind(&peer, hello.t1, path, now));
-        if !settled {
-            self.counters.unbound.add(1);
+        if !hello.probe {
+            let bound = hello.clock_set.then(|| self.peers.bind(&peer, hello.t1, path, now));
+            match (bound.flatten(), path) {
+                (None, _) => self.counters.unbound.add(1),
+                (Some(true), Path::Udp(from)) => self.watch.look(|clones| clones.hello(claimed, from, now)),
+                (Some(_), _) => {}
+            }
         }
         Some(Reply {
-            peer,
+            key,
             t1: hello.t1,
             t2: now,
         })
@@ -132,7 +144,7 @@ mod tests {
     fn responder() -> Responder {
         let peers = Arc::new(Peers::default());
         peers.replace([(ME, secret())]);
-        Responder::new(peers, Arc::default())
+        Responder::new(peers, Arc::default(), Watch::new().0)
     }
 
     fn hello(t1: i64) -> Hello {
@@ -279,6 +291,73 @@ mod tests {
         assert_eq!((responder.path(NOW), counters.hellos.get()), (None, 0));
     }
 
+    /// Whatever comes, in whatever length: what is not an authentic hello gets nothing, and an authentic one less than it brought.
+    #[test]
+    fn no_answer_is_longer_than_its_question() {
+        const { assert!(ANSWER <= HELLO) }
+        let responder = responder();
+        let whole = sealed(hello(0));
+        let mut tried = 0;
+        let mut refused = |datagram: &[u8]| {
+            tried += 1;
+            assert!(responder.take(datagram, home(), None, NOW).is_none(), "{datagram:02x?}");
+        };
+        // Every length, as zeros, as ones, and as the beginning of a hello, followed by more of it.
+        for length in (0..=1500).filter(|length| *length != HELLO) {
+            refused(&vec![0; length]);
+            refused(&vec![0xFF; length]);
+            let repeated: Vec<u8> = whole.iter().copied().cycle().take(length).collect();
+            refused(&repeated);
+        }
+        // Every single bit of an authentic one.
+        for bit in 0..8 * HELLO {
+            let mut bent = whole;
+            bent[bit / 8] ^= 1 << (bit % 8);
+            // These eight bytes are room that is not looked at, but authenticated like the rest.
+            refused(&bent);
+        }
+        // Every first byte with every kind and flag.
+        for first in 0..=u8::MAX {
+            for kind in 0..=u8::MAX {
+                let mut other = whole;
+                (other[0], other[2]) = (first, kind);
+                if other != whole {
+                    refused(&other);
+                }
+            }
+        }
+        let counters = &responder.counters;
+        let counted = counters.not_hello.get() + counters.forged.get() + counters.unknown.get();
+        assert_eq!((counted, counters.hellos.get()), (tried, 0));
+        let reply = responder.take(&whole, home(), None, NOW).unwrap();
+        assert!(reply.seal(NOW).len() <= whole.len());
+    }
+
+    #[test]
+    fn under_a_new_secret_it_is_answered_under_the_one_that_it_used() {
+        let responder = responder();
+        let mut identity = crate::enrol::Identity::from((ME, secret()));
+        let next = Secret([4; 32]);
+        identity.next = Some(next.clone());
+        responder.peers.put(identity);
+        for key in [secret().hello_key(), next.hello_key()] {
+            let reply = responder.take(&hello(0).seal(&key), home(), None, NOW).unwrap();
+            assert!(Answer::open(&key, &reply.seal(NOW)).is_ok());
+        }
+    }
+
+    #[test]
+    fn one_that_was_revoked_is_not_answered_and_counted() {
+        let responder = responder();
+        responder.peers.replace([(ReceiverId([9; 16]), secret())]);
+        responder.peers.revoke([ME]);
+        assert!(responder.take(&sealed(hello(0)), home(), None, NOW).is_none());
+        assert_eq!(
+            (responder.counters.revoked.get(), responder.counters.unknown.get()),
+            (1, 0)
+        );
+    }
+
     /// The thread itself, on a socket: what is answered comes back to where it came from, the rest does not.
     #[test]
     fn over_a_socket() {
@@ -286,7 +365,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let file = folder.path().join("bindings");
-        let transmitter = super::super::Transmitter::start(listen, file.clone(), Box::new(|_, _| {}), clock).unwrap();
+        let transmitter =
+            super::super::Transmitter::start(listen, file.clone(), Box::new(|_, _| {}), Watch::new().0, clock).unwrap();
         transmitter.peers().replace([(ME, secret())]);
         let socket = UdpSocket::bind(listen).unwrap();
         socket.connect(transmitter.address()).unwrap();

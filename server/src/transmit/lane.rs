@@ -28,7 +28,7 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(peer: Arc<Peer>, stream: StreamId, slot: u64) -> Self {
-        let keys = SessionKeys::derive(&peer.secret.srtp(stream));
+        let keys = SessionKeys::derive(&peer.identity.secret.srtp(peer.stream(stream)));
         let key = |bytes: &[u8; 16]| {
             LessSafeKey::new(UnboundKey::new(&AES_128_GCM, bytes).expect("AES-128 keys have 16 bytes"))
         };

@@ -32,9 +32,10 @@ use loa_protocol::{ReceiverId, StreamId, UnixMicros};
 
 pub use counters::{Counter, Counters};
 pub use pacer::Timing;
-pub use peer::{Path, Peer, Peers};
+pub use peer::{Path, Peer, Peers, stream_under};
 pub use sender::Tunnel;
 
+use crate::fleet::clones::Watch;
 use crate::media::Programme;
 use bindings::Bindings;
 use lane::Lane;
@@ -54,6 +55,7 @@ pub struct Transmitter {
     orders: Option<mpsc::Sender<Order>>,
     peers: Arc<Peers>,
     counters: Arc<Counters>,
+    watch: Watch,
     address: SocketAddr,
     clock: fn() -> UnixMicros,
     ending: Arc<AtomicBool>,
@@ -62,11 +64,17 @@ pub struct Transmitter {
 
 impl Transmitter {
     /// Binds `listen` and starts both threads. `bindings` is the file that keeps where receivers are across a restart;
-    /// `tunnel` sends a datagram over MQTT; `clock` tells the time.
+    /// `tunnel` sends a datagram over MQTT; `watch` is told who moves; `clock` tells the time.
     ///
     /// # Errors
     /// When the socket cannot be bound or a thread cannot be started.
-    pub fn start(listen: SocketAddr, bindings: PathBuf, tunnel: Tunnel, clock: fn() -> UnixMicros) -> io::Result<Self> {
+    pub fn start(
+        listen: SocketAddr,
+        bindings: PathBuf,
+        tunnel: Tunnel,
+        watch: Watch,
+        clock: fn() -> UnixMicros,
+    ) -> io::Result<Self> {
         let socket = Arc::new(bind(listen)?);
         let address = socket.local_addr()?;
         let (peers, counters) = (Arc::new(Peers::default()), Arc::new(Counters::default()));
@@ -81,7 +89,7 @@ impl Transmitter {
             std::thread::Builder::new().name("media".into()).spawn(run)?
         };
         let greeter = {
-            let responder = hello::Responder::new(peers.clone(), counters.clone());
+            let responder = hello::Responder::new(peers.clone(), counters.clone(), watch.clone());
             let ending = ending.clone();
             let run = move || responder.run(&socket, bindings, clock, &ending);
             std::thread::Builder::new().name("hello".into()).spawn(run)?
@@ -90,6 +98,7 @@ impl Transmitter {
             orders: Some(sender),
             peers,
             counters,
+            watch,
             address,
             clock,
             ending,
@@ -138,7 +147,7 @@ impl Transmitter {
 
     /// Takes a datagram that `receiver` sent over MQTT; gives the answer to send back the same way, if any.
     pub fn tunnelled(&self, receiver: ReceiverId, datagram: &[u8]) -> Option<Vec<u8>> {
-        let responder = hello::Responder::new(self.peers.clone(), self.counters.clone());
+        let responder = hello::Responder::new(self.peers.clone(), self.counters.clone(), self.watch.clone());
         let reply = responder.take(datagram, Path::Mqtt, Some(receiver), (self.clock)())?;
         Some(reply.seal((self.clock)()).to_vec())
     }

@@ -63,7 +63,14 @@ fn timing(programme: &Programme) -> Timing {
 fn transmitter() -> Transmitter {
     let listen = "127.0.0.1:0".parse().expect("an address");
     let bindings = std::env::temp_dir().join("loa-transmit-tests-have-no-bindings");
-    Transmitter::start(listen, bindings, Box::new(|_, _| {}), clock).expect("a socket on loopback")
+    Transmitter::start(
+        listen,
+        bindings,
+        Box::new(|_, _| {}),
+        crate::fleet::clones::Watch::new().0,
+        clock,
+    )
+    .expect("a socket on loopback")
 }
 
 #[test]
@@ -126,7 +133,12 @@ fn libsrtp_reads_what_we_seal() {
     transmitter.peers().replace([(receiver, secret)]);
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let peer = transmitter.peers().get(receiver).expect("just put there");
-    assert!(transmitter.peers().bind(&peer, clock(), Path::Udp(address), clock()));
+    assert!(
+        transmitter
+            .peers()
+            .bind(&peer, clock(), Path::Udp(address), clock())
+            .is_some()
+    );
     // GStreamer has no way to say that it listens: ask the system.
     let listens = || {
         let table = std::fs::read_to_string("/proc/net/udp").unwrap_or_default();
@@ -195,6 +207,7 @@ fn packets_leave_in_their_slots_and_reports_once() {
             transmitter
                 .peers()
                 .bind(&peer, clock(), Path::Udp(socket.local_addr().expect("bound")), clock())
+                .is_some()
         );
     }
     let timing = timing(&programme);

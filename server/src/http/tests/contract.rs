@@ -10,6 +10,7 @@ pub(super) fn operations() -> Vec<(String, String, bool, bool)> {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let path = path.replace("{id}", "01990000-0000-7000-8000-000000000000");
+            let path = path.replace("{code}", "0123-4567-89AB-CDEF");
             let session = operation.get("security").is_some();
             found.push((method.to_uppercase(), path, session, method != "get"));
         }

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bulletins;
 mod contract;
+mod enrolment;
 mod factors;
 mod hostile;
 mod limits;
@@ -28,7 +29,8 @@ use super::listen::{Listener, Patience, Places};
 use super::*;
 use crate::authority::{Grant, Role};
 use crate::config::Config;
-use crate::data::{DataFolder, Vault};
+use crate::data::{DataFolder, Keyring, Vault};
+use crate::enrol::claims::Book;
 use crate::playout::Notice;
 use crate::store::{Actor, NewUser, Store};
 use crate::{clock, enrol};
@@ -41,6 +43,7 @@ struct Server {
     data: DataFolder,
     address: SocketAddr,
     told: Arc<Mutex<Vec<Notice>>>,
+    claims: Arc<Mutex<Book>>,
     end: watch::Sender<bool>,
     serving: Option<tokio::task::JoinHandle<()>>,
     _folder: tempfile::TempDir,
@@ -98,6 +101,7 @@ impl Server {
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = told.clone();
         let places = Places::new(config.limits_connections, config.limits_address_connections);
+        let claims = Arc::new(Mutex::new(Book::default()));
         let app = App::new(Parts {
             store: store.clone(),
             data: data.clone(),
@@ -105,11 +109,12 @@ impl Server {
             clock: clock::now,
             tell: Box::new(move |notice| tell.lock().unwrap().push(notice)),
             known: enrol::Known {
-                server_key: SigningKey::from_bytes(&[7; 32]).verifying_key(),
+                keys: Arc::new(Keyring::of_key(SigningKey::from_bytes(&[7; 32]))),
                 mqtt_port: 8883,
                 media_port: 5004,
-                mqtt_ca: None,
+                trusted: Arc::default(),
             },
+            claims: claims.clone(),
             measure: Box::new(|text| text.counter("of_others", "What others count.", &[("", 7)])),
             https: None,
             shutdown: shutdown.clone(),
@@ -132,6 +137,7 @@ impl Server {
             data,
             address,
             told,
+            claims,
             end,
             serving: Some(serving),
             _folder: folder,

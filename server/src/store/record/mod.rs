@@ -209,6 +209,14 @@ impl Store {
         self.note_more(entry, More::default()).await
     }
 
+    /// Writes down what changed no row, but something that other processes have to notice.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn note_change(&self, entry: Entry<'_>) -> Result<(), Error> {
+        self.begin(entry).await?.commit().await
+    }
+
     /// Writes down what changed no row of its own, and more about it.
     ///
     /// # Errors

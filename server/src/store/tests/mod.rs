@@ -154,7 +154,7 @@ async fn receiver(store: &Store, name: &str, area: AreaId, secret: u8) -> Receiv
         volume: 80,
         secret: Secret([secret; 32]),
     };
-    store.add_receiver(&actor(), NOW, new).await.unwrap().id
+    store.add_receiver(&actor(), NOW, new, None).await.unwrap().id
 }
 
 async fn bulletin(world: &World, title: &str) -> BulletinId {
@@ -263,7 +263,10 @@ async fn text_is_composed_and_judged(url: &str) {
             volume: 80,
             secret: Secret([0; 32]),
         };
-        assert_eq!(invalid(store.add_receiver(&actor(), NOW, new).await), ("name", why));
+        assert_eq!(
+            invalid(store.add_receiver(&actor(), NOW, new, None).await),
+            ("name", why)
+        );
     }
     assert_eq!(invalid(bulletins::title("hai\ndòng")).0, "title");
     assert_eq!(bulletins::title(&"ế".repeat(200)).unwrap().chars().count(), 200);
@@ -296,7 +299,7 @@ async fn receivers_keep_their_secret_and_what_they_say(url: &str) {
         secret: Secret([3; 32]),
     };
     assert_eq!(
-        invalid(store.add_receiver(&actor(), NOW, again).await),
+        invalid(store.add_receiver(&actor(), NOW, again, None).await),
         ("name", Invalid::Taken)
     );
     let nowhere = NewReceiver {
@@ -306,7 +309,7 @@ async fn receivers_keep_their_secret_and_what_they_say(url: &str) {
         secret: Secret([3; 32]),
     };
     assert_eq!(
-        invalid(store.add_receiver(&actor(), NOW, nowhere).await),
+        invalid(store.add_receiver(&actor(), NOW, nowhere, None).await),
         ("area_id", Invalid::Unknown)
     );
 
@@ -856,7 +859,7 @@ async fn what_fails_leaves_no_trace(url: &str) {
         volume: 80,
         secret: Secret([3; 32]),
     };
-    store.add_receiver(&actor(), NOW, again).await.unwrap_err();
+    store.add_receiver(&actor(), NOW, again, None).await.unwrap_err();
     assert_eq!(store.lines(1000).await.unwrap(), lines);
     assert!(!store.look_elsewhere().await.unwrap());
     store.close().await;

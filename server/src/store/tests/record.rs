@@ -359,7 +359,7 @@ pub(super) async fn the_vaults_key_is_rotated_beside_a_running_server(url: &str)
             volume: 80,
             secret: Secret([byte; 32]),
         };
-        server.add_receiver(&actor(), NOW, new).await.unwrap().id
+        server.add_receiver(&actor(), NOW, new, None).await.unwrap().id
     };
     let first = enrol("một", 1).await;
     let rotated = beside.rotate_vault(&actor(), NOW).await.unwrap();
