@@ -238,6 +238,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your API tokens */
+        get: operations["listTokens"];
+        put?: never;
+        /**
+         * Make an API token
+         * @description It can never do more than you can at that moment, ends when you are disabled, and is shown once. With `emergency` it is made
+         *     only in a session that showed a second factor (unless the settings ask for none).
+         */
+        post: operations["makeToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take an API token back */
+        delete: operations["removeToken"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -373,6 +412,11 @@ export interface components {
             /** @description `officer`, `approver`, `administrator`, `technician` or `auditor`. */
             role: string;
         };
+        /** @description A token that was made. */
+        MadeToken: components["schemas"]["Token"] & {
+            /** @description What a program sends as `Authorization: Bearer …`. Shown this once. */
+            token: string;
+        };
         /** @description An area to be added. */
         NewArea: {
             code?: string;
@@ -401,6 +445,23 @@ export interface components {
              * @description Per cent; 80 if absent.
              */
             volume?: number;
+        };
+        /** @description A token to be made. */
+        NewToken: {
+            /** @description Where it is to be good, and below; absent: wherever its owner may. */
+            area_id?: string;
+            /**
+             * Format: date-time
+             * @description At most 366 days away.
+             */
+            expires_at: string;
+            /** @description What it is for, in words. */
+            name: string;
+            /**
+             * @description `see`, `compose`, `broadcast`, `approve`, `emergency`, `receivers`, `areas`, `people`, `record`: those that it is to
+             *     have. Almost everything takes `see` too.
+             */
+            rights: string[];
         };
         /** @description What became of a broadcast at one receiver. */
         Receipt: {
@@ -519,6 +580,26 @@ export interface components {
             areas: string[];
             receivers: string[];
         };
+        /** @description An API token, but for what it is shown by. */
+        Token: {
+            /** @description Where; absent: wherever its owner may. */
+            area_id?: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            id: string;
+            /**
+             * Format: date-time
+             * @description To some minutes.
+             */
+            last_used_at?: string;
+            /** @description The network address. */
+            last_used_from?: string;
+            name: string;
+            /** @description What it is good for, as far as its owner may do it. */
+            rights: string[];
+        };
         /** @description The form of an upload; the file comes last. */
         Upload: {
             /** @description Whose it is. Absent: the only area in which who uploads makes bulletins, else of who may do everything everywhere. */
@@ -562,7 +643,16 @@ export interface operations {
                     "application/json": components["schemas"]["Area"][];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -571,8 +661,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -613,7 +712,16 @@ export interface operations {
                     "application/json": components["schemas"]["Area"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -622,8 +730,26 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -633,6 +759,15 @@ export interface operations {
             };
             /** @description `invalid`: see `fields` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -674,7 +809,16 @@ export interface operations {
                     "application/json": components["schemas"]["Broadcast"][];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -683,7 +827,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -694,6 +838,15 @@ export interface operations {
             };
             /** @description `invalid`: see `fields` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -734,7 +887,16 @@ export interface operations {
                     "application/json": components["schemas"]["Broadcast"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -743,7 +905,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -761,6 +923,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description `not_approved`: the bulletin is not approved */
             409: {
                 headers: {
@@ -770,8 +941,26 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description `invalid`: see `fields` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -810,7 +999,16 @@ export interface operations {
                     "application/json": components["schemas"]["Receipt"][];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -819,7 +1017,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -830,6 +1028,15 @@ export interface operations {
             };
             /** @description `not_found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -868,7 +1075,16 @@ export interface operations {
                     "application/json": components["schemas"]["Broadcast"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -877,7 +1093,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -897,6 +1113,15 @@ export interface operations {
             };
             /** @description `over`: it is over */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -938,7 +1163,16 @@ export interface operations {
                     "application/json": components["schemas"]["Bulletin"][];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -947,7 +1181,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -958,6 +1192,15 @@ export interface operations {
             };
             /** @description `invalid`: see `fields` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -998,7 +1241,7 @@ export interface operations {
                     "application/json": components["schemas"]["Bulletin"];
                 };
             };
-            /** @description `bad_request`: not a form, or cut off */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1007,7 +1250,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1016,8 +1259,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1036,6 +1288,15 @@ export interface operations {
             };
             /** @description `invalid`: see `fields`; `empty_file`, `not_audio`, `no_audio_track`, `unsupported_audio`, `truncated`, `damaged`, `too_long`: the file was not taken */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1083,7 +1344,16 @@ export interface operations {
                     "application/json": components["schemas"]["Bulletin"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1092,7 +1362,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1103,6 +1373,15 @@ export interface operations {
             };
             /** @description `not_found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1150,7 +1429,16 @@ export interface operations {
                     "audio/ogg": unknown;
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1159,7 +1447,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1183,6 +1471,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
             };
             /** @description `internal`, `busy`: a fault of the server, told in its log */
             default: {
@@ -1213,7 +1510,16 @@ export interface operations {
                     "text/event-stream": components["schemas"]["Snapshot"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1222,8 +1528,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1260,7 +1575,16 @@ export interface operations {
                     "application/json": components["schemas"]["Receiver"][];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1269,8 +1593,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1311,7 +1644,16 @@ export interface operations {
                     "application/json": components["schemas"]["Enrolled"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1320,8 +1662,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1338,8 +1689,26 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description `invalid`: see `fields` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1382,7 +1751,16 @@ export interface operations {
                     "application/json": components["schemas"]["Receiver"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1391,7 +1769,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1409,8 +1787,35 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description `invalid`: see `fields` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1449,7 +1854,16 @@ export interface operations {
                     "application/json": components["schemas"]["Receiver"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1458,7 +1872,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1478,6 +1892,15 @@ export interface operations {
             };
             /** @description `offline`: it is not connected, so that it cannot be told */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1514,7 +1937,16 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1523,8 +1955,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1574,6 +2015,33 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description `busy`: too many try at once */
             503: {
                 headers: {
@@ -1610,7 +2078,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthenticated`: not signed in, or the session has ended */
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1619,8 +2096,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1661,8 +2147,26 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description `setup_closed`: the link was used, or has expired */
             410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1679,7 +2183,252 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description `bad_request`, `busy`, `internal` */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listTokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The oldest first, expired ones too */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Token"][];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    makeToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewToken"];
+            };
+        };
+        responses: {
+            /** @description The token, this once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeToken"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    removeToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The token's identifier */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is nothing any more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: none of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1706,6 +2455,24 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+            /** @description `forbidden`: only this machine may ask, unless `http.health` is `all` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description `busy`: its database does not answer */
@@ -1739,6 +2506,15 @@ export interface operations {
             };
             /** @description `forbidden`: only this machine may ask, unless `http.metrics` is `all` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
