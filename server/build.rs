@@ -1,4 +1,5 @@
 //! The console may not be built yet when the server is: its folder is there then, and empty.
+#![forbid(unsafe_code)]
 
 fn main() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../web-console/build");

@@ -1,5 +1,6 @@
 //! `transmit raw|sealed RECEIVERS ROUNDS REPEATS`: prints, for each repeat, nanoseconds of processor time a packet; with `both`, the two in
 //! turns, a line each. `cargo xtask bench transmit` runs it, alone and under callgrind.
+#![forbid(unsafe_code)]
 
 use loa::transmit::measure::{Bench, Work};
 

@@ -31,7 +31,7 @@ mod tests {
                 attempt(&std::fs::read(file).unwrap());
                 tried += 1;
             }
-            assert!(tried > 10, "{folder} holds {tried} inputs");
+            assert!(tried >= 4, "{folder} holds {tried} inputs");
         }
     }
 }

@@ -1,4 +1,5 @@
 //! The `loa` program.
+#![forbid(unsafe_code)]
 
 use clap::Parser as _;
 

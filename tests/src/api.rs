@@ -125,6 +125,12 @@ impl Api {
         &self.base
     }
 
+    /// The session's token, and what must come along with it to change anything.
+    pub fn session(&self) -> (&str, &str) {
+        let token = self.cookie.split_once('=').map_or("", |(_, token)| token);
+        (token, &self.csrf)
+    }
+
     /// One request; `body` is sent as JSON.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Reply> {
         let bytes = body.map(serde_json::to_vec).transpose()?;

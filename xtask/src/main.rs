@@ -1,4 +1,5 @@
 //! `cargo xtask`: the demo, the tests, the benchmarks, and what they need installed. `cargo xtask --help` explains.
+#![forbid(unsafe_code)]
 
 mod bench;
 mod demo;
@@ -35,6 +36,8 @@ enum Command {
     Firmware(firmware::Arguments),
     /// Kiểm tra quy tắc của kho mã. Checks the repository's own rules.
     Tidy,
+    /// Kiểm tra các thư viện dùng đến. Checks what we depend on: deny.toml, advisories, the console's packages.
+    Supply,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -44,5 +47,6 @@ fn main() -> anyhow::Result<()> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Firmware(arguments) => firmware::run(&arguments),
         Command::Tidy => tidy::run(),
+        Command::Supply => supply::check_crates().and_then(|()| supply::check_packages()),
     }
 }

@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::install;
 
-/// Every workspace of the repository: what has a lock file of its own.
-pub(crate) const WORKSPACES: &[&str] = &["", "firmware/boards", "protocol/fuzz", "firmware/receiver/fuzz", "server/fuzz"];
+/// The workspaces whose lock files are checked. The other fuzz targets stand on the server's and the receiver's crates, and on what
+/// `protocol/fuzz` has beside them.
+pub(crate) const WORKSPACES: &[&str] = &["", "firmware/boards", "protocol/fuzz"];
 
 /// The folder below `db-path` in which cargo-deny looks for the database of its default address.
 const DATABASE: &str = "advisory-db-3157b0e258782691";
@@ -60,7 +61,11 @@ fn publish_advisories(database: &Path) -> Result<()> {
     git(&["init", "--quiet"])?;
     git(&["add", "crates"])?;
     let who = ["-c", "user.name=xtask", "-c", "user.email=xtask@localhost"];
-    git(&[&who[..], &["-c", "commit.gpgsign=false", "commit", "--quiet", "-m", "advisories"]].concat())
+    git(&[
+        &who[..],
+        &["-c", "commit.gpgsign=false", "commit", "--quiet", "-m", "advisories"],
+    ]
+    .concat())
 }
 
 /// Says how many of our crates nobody has looked up in the public database: to be seen, no fault.
@@ -70,13 +75,22 @@ fn unlooked() -> Result<()> {
     let mut all = Vec::new();
     for workspace in WORKSPACES {
         let lock = std::fs::read_to_string(repository().join(workspace).join("Cargo.lock"))?;
-        let names = lock.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
-        all.extend(names.filter(|name| !name.starts_with("loa") && *name != "xtask").map(str::to_owned));
+        let names = lock
+            .lines()
+            .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+        all.extend(
+            names
+                .filter(|name| !name.starts_with("loa") && *name != "xtask")
+                .map(str::to_owned),
+        );
     }
     all.sort();
     all.dedup();
     let missing = all.iter().filter(|name| !looked.contains(&name.as_str())).count();
-    println!("advisories: {missing} of {} crates have not been looked up (advisories/README.md)", all.len());
+    println!(
+        "advisories: {missing} of {} crates have not been looked up (advisories/README.md)",
+        all.len()
+    );
     Ok(())
 }
 
@@ -91,14 +105,20 @@ pub(crate) fn check_packages() -> Result<()> {
     let answer: Value = serde_json::from_str(&text).with_context(|| format!("npm audit said {text:?}"))?;
     let Some(found) = answer.get("vulnerabilities").and_then(Value::as_object) else {
         let why = answer["message"].as_str().or(answer["error"]["summary"].as_str());
-        println!("NOT CHECKED: npm's registry answers no audit here: {}", why.unwrap_or("no reason given"));
+        println!(
+            "NOT CHECKED: npm's registry answers no audit here: {}",
+            why.unwrap_or("no reason given")
+        );
         return Ok(());
     };
     for (name, finding) in found {
         println!("{name} {}: {}", finding["range"], finding["severity"]);
     }
     if !found.is_empty() {
-        bail!("npm knows of {} packages of the console with faults; see above", found.len());
+        bail!(
+            "npm knows of {} packages of the console with faults; see above",
+            found.len()
+        );
     }
     ensure!(output.status.success(), "npm audit failed: {text}");
     Ok(())

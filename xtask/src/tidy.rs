@@ -14,16 +14,42 @@ const MAY_PRINT: &[&str] = &[
     "xtask/",
     "server/src/main.rs",
     "server/src/cli",
+    "server/examples/",
     "tests/src/process.rs",
     "build.rs",
     "firmware/boards/",
 ];
+
+/// The modules that may use `unsafe`, each with `#![expect(unsafe_code, reason = …)]` at its top or at the one function that does. Every
+/// other module is in a crate that forbids it, or denies it but for these.
+const MAY_BE_UNSAFE: &[&str] = &[
+    "firmware/boards/qemu/src/ethernet.rs",
+    "firmware/boards/qemu/src/executor.rs",
+    "firmware/boards/qemu/src/flash.rs",
+    "firmware/boards/qemu/src/interrupts.rs",
+    "firmware/boards/qemu/src/measure.rs",
+    "firmware/boards/qemu/src/pins.rs",
+    "firmware/boards/qemu/src/register.rs",
+    "firmware/boards/qemu/src/semihosting.rs",
+    "firmware/boards/qemu/src/time.rs",
+    "firmware/boards/qemu/src/watchdog.rs",
+    "firmware/boards/rp2350/src/flash.rs",
+    "firmware/boards/rp2350/src/network.rs",
+    "firmware/boards/rp2350/src/priorities.rs",
+    "firmware/boards/rp2350/src/reset.rs",
+    "firmware/boards/shell/src/mqtt.rs",
+    "firmware/opus/src/state.rs",
+];
+
+/// Files that a crate begins with.
+const ROOTS: &[&str] = &["/src/lib.rs", "/src/main.rs", "build.rs"];
 
 pub(crate) fn run() -> Result<()> {
     let mut faults = Vec::new();
     for file in tracked(&["*.rs"])? {
         let text = std::fs::read_to_string(repository().join(&file))?;
         check(&file, &text, &mut faults);
+        check_unsafe(&file.to_string_lossy(), &text, &mut faults);
     }
     ensure!(faults.is_empty(), "{}", faults.join("\n"));
     Ok(())
@@ -62,6 +88,36 @@ fn check(file: &Path, text: &str, faults: &mut Vec<String>) {
         faults.push(format!(
             "{name}: {word}: only clock.rs reads the clock; take the time as an argument"
         ));
+    }
+}
+
+fn check_unsafe(name: &str, text: &str, faults: &mut Vec<String>) {
+    let listed = MAY_BE_UNSAFE.contains(&name);
+    let lifted = ["expect(unsafe_code", "allow(unsafe_code", "warn(unsafe_code"]
+        .iter()
+        .any(|attribute| text.contains(attribute));
+    if name != "xtask/src/tidy.rs" && lifted && !listed {
+        faults.push(format!(
+            "{name}: lets unsafe code in and is not in xtask's list: do without, or say why there and here"
+        ));
+    }
+    if listed && !text.contains("expect(unsafe_code, reason = ") {
+        faults.push(format!(
+            "{name}: is listed as unsafe and does not say why, or is not any more"
+        ));
+    }
+    if !ROOTS.iter().any(|root| name.ends_with(root)) && !name.contains("/examples/") {
+        return;
+    }
+    let source = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let beside = |module: &&str| module.rsplit_once('/').is_some_and(|(folder, _)| folder == source);
+    let exceptions = MAY_BE_UNSAFE.iter().any(beside);
+    let wanted = match exceptions {
+        true => "#![deny(unsafe_code)]",
+        false => "#![forbid(unsafe_code)]",
+    };
+    if !text.contains(wanted) {
+        faults.push(format!("{name}: a crate begins here without {wanted}"));
     }
 }
 

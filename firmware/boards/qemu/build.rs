@@ -1,4 +1,5 @@
 //! Gives the linker the memory map and cortex-m-rt's script.
+#![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 

@@ -2,6 +2,10 @@
 //! the database itself, also beside a running server, which notices within a second.
 
 mod area;
+mod audit;
+mod backup;
+mod key;
+mod log;
 mod mosquitto;
 mod receiver;
 mod simulate;
@@ -13,6 +17,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use tokio::sync::watch;
+
+use log::log;
 
 use crate::config::{Config, ConfigArgs, load, unknown_variables};
 use crate::data::{DataFolder, Vault};
@@ -50,6 +56,22 @@ enum Command {
     /// Receivers.
     #[command(verbatim_doc_comment, subcommand)]
     Receiver(receiver::Command),
+    /// Nhật ký: ai đã làm gì, khi nào, từ đâu.
+    /// The record: who did what, when, from where.
+    #[command(verbatim_doc_comment, subcommand)]
+    Audit(audit::Command),
+    /// Khóa của máy chủ.
+    /// The server's own keys.
+    #[command(verbatim_doc_comment, subcommand)]
+    Key(key::Command),
+    /// Sao lưu tất cả vào một tệp có mật khẩu, cũng khi máy chủ đang chạy; hoặc kiểm tra một tệp sao lưu.
+    /// Backs up everything into a file under a passphrase, also beside a running server; or checks such a file.
+    #[command(verbatim_doc_comment)]
+    Backup(backup::Backup),
+    /// Khôi phục từ tệp sao lưu vào một thư mục dữ liệu và cơ sở dữ liệu còn trống.
+    /// Restores a backup into a data folder and a database that are empty.
+    #[command(verbatim_doc_comment)]
+    Restore(backup::Restore),
     /// Ghi tệp quyền và mật khẩu cho máy chủ Mosquitto bên ngoài; ghi lại sau mỗi lần ghi danh.
     /// Writes access list and passwords for an outside Mosquitto (allow_anonymous false, use_username_as_clientid true);
     /// again after each enrolment.
@@ -75,6 +97,10 @@ impl Cli {
                 Command::User(command) => command.run().await,
                 Command::Area(command) => command.run().await,
                 Command::Receiver(command) => command.run().await,
+                Command::Audit(command) => command.run().await,
+                Command::Key(command) => command.run().await,
+                Command::Backup(command) => command.run().await,
+                Command::Restore(command) => command.run().await,
                 Command::Mosquitto(command) => command.run().await,
                 Command::Openapi => Ok(say(&crate::http::document())?),
             }
@@ -106,19 +132,6 @@ async fn serve(args: &ConfigArgs) -> anyhow::Result<()> {
     tracing::info!("ending");
     end.send_replace(true);
     running.ended().await;
-    Ok(())
-}
-
-/// Tells what happens on standard error, from the level in `LOA_LOG` on.
-fn log() -> anyhow::Result<()> {
-    let filter = std::env::var("LOA_LOG").unwrap_or_else(|_| "info,mqtt5=error".into());
-    let filter = filter
-        .parse::<tracing_subscriber::EnvFilter>()
-        .context("LOA_LOG must be a filter such as `info`")?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
     Ok(())
 }
 

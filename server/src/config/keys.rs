@@ -251,6 +251,21 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "auth.second_factor",
+        value: "optional|required",
+        default: Some("optional"),
+        vi: "Xác thực bước hai khi đăng nhập: optional (tùy mỗi người) hoặc required (ai chưa có phải cài đặt ngay khi đăng nhập).",
+        en: "Second factor at sign-in: optional (as each person likes) or required (who has none must set one up at once).",
+        set: |c, v| {
+            c.auth_second_factor = match v {
+                "optional" => false,
+                "required" => true,
+                _ => return Err("optional or required".into()),
+            };
+            Ok(())
+        },
+    },
+    Key {
         name: "media.listen",
         value: "ADDRESS:PORT",
         default: Some("0.0.0.0:5004"),
@@ -333,6 +348,17 @@ pub const KEYS: &[Key] = &[
             known
                 .then_some(())
                 .ok_or("a URL that begins with sqlite: or postgres:".into())
+        },
+    },
+    Key {
+        name: "record.keep_days",
+        value: "DAYS",
+        default: None,
+        vi: "Nhật ký được giữ bao nhiêu ngày (30 đến 36500); mục cũ hơn bị xóa từ đầu. Không có: giữ mãi.",
+        en: "For how many days the record is kept (30 to 36500); what is older is pruned from its beginning. Absent: for ever.",
+        set: |c, v| {
+            c.record_keep = Some(Duration::from_secs(within(v, 30, 36_500, "days")? * 86_400));
+            Ok(())
         },
     },
     Key {
@@ -460,6 +486,7 @@ impl Default for Config {
             data: Default::default(),
             http_listen: nowhere,
             auth_emergency_second_factor: true,
+            auth_second_factor: false,
             http_metrics: Audience::Loopback,
             http_health: Audience::Loopback,
             metrics_listen: None,
@@ -483,6 +510,7 @@ impl Default for Config {
             upload_max_bytes: 0,
             upload_max_duration: Duration::ZERO,
             database_url: None,
+            record_keep: None,
             mqtt_url: None,
             mqtt_listen: nowhere,
             mqtt_tls_listen: None,

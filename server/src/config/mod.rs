@@ -25,6 +25,8 @@ pub struct Config {
     pub http_listen: SocketAddr,
     /// Emergencies take a second factor.
     pub auth_emergency_second_factor: bool,
+    /// Nobody is signed in without a second factor.
+    pub auth_second_factor: bool,
     pub http_metrics: Audience,
     pub http_health: Audience,
     pub metrics_listen: Option<SocketAddr>,
@@ -48,6 +50,7 @@ pub struct Config {
     pub upload_max_bytes: u64,
     pub upload_max_duration: Duration,
     pub database_url: Option<String>,
+    pub record_keep: Option<Duration>,
     pub mqtt_url: Option<MqttUrl>,
     pub mqtt_listen: SocketAddr,
     pub mqtt_tls_listen: Option<SocketAddr>,

@@ -84,6 +84,50 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
             "public.host = `a b` (/loa.toml): must be a host name or an address, without port",
         ),
         (
+            "[https]\nlisten = '443'",
+            "https.listen = `443` (/loa.toml): must be an address and a port, such as 0.0.0.0:443, or off",
+        ),
+        (
+            "[https]\nlisten = '0.0.0.0:443'\ncertificate = 'a.crt'",
+            "https.certificate and https.key belong together: set both",
+        ),
+        (
+            "[https]\ncertificate = 'a.crt'\nkey = 'a.key'",
+            "there is a certificate for HTTPS, but https.listen is off: set it, such as 0.0.0.0:443",
+        ),
+        (
+            "[https]\nlisten = '0.0.0.0:443'\ncertificate = 'a'\nkey = 'b'\nacme_directory = 'https://a'\nacme_domains = 'a'",
+            "https.certificate is given: https.acme_directory must not be set as well",
+        ),
+        (
+            "[https]\nlisten = '0.0.0.0:443'\nacme_directory = 'https://a'",
+            "https.acme_directory needs https.acme_domains: the names that the certificate is for",
+        ),
+        (
+            "[https]\nlisten = '0.0.0.0:443'\nacme_ca = 'root.crt'",
+            "https.acme_domains, _contact and _ca are for https.acme_directory: set it",
+        ),
+        (
+            "[https]\nacme_directory = 'http://a'",
+            "https.acme_directory = `http://a` (/loa.toml): must be a URL that begins with https://",
+        ),
+        (
+            "[https]\nacme_domains = 'loa.example,10.0.0.1'",
+            "https.acme_domains = `loa.example,10.0.0.1` (/loa.toml): must be host names separated by commas, such as loa.example",
+        ),
+        (
+            "[https]\nacme_contact = 'it'",
+            "https.acme_contact = `it` (/loa.toml): must be e-mail addresses separated by commas, such as it@commune.example",
+        ),
+        (
+            "[http]\nhealth = 'world'",
+            "http.health = `world` (/loa.toml): must be loopback or all",
+        ),
+        (
+            "[limits]\nconnections = 0",
+            "limits.connections = `0` (/loa.toml): must be a whole number of connections from 1 to 1000000",
+        ),
+        (
             "[mqtt]\nca = 'ca.pem'",
             "mqtt.ca is for an outside broker with TLS: mqtt.url must begin with mqtts://",
         ),

@@ -8,6 +8,7 @@
 //! | `uploads/` | uploads that are still coming; emptied at the start |
 //! | `keys/` | the server's keys: `signing.key`, the vault's (`vault-<number>.key`), certificates |
 //! | `bindings` | where receivers were last seen on the network |
+//! | `record.head` | how the record ended a minute ago at most, signed |
 //! | `lock` | held by the server that runs on the folder |
 
 mod keys;
@@ -122,6 +123,11 @@ impl DataFolder {
     /// The file that a running server holds locked.
     pub fn lock(&self) -> PathBuf {
         self.0.join("lock")
+    }
+
+    /// The file that notes the record's end, signed.
+    pub fn record_head(&self) -> PathBuf {
+        self.0.join("record.head")
     }
 
     /// The file that keeps where receivers are.

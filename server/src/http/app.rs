@@ -4,8 +4,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use loa_protocol::UnixMicros;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Mutex, OnceCell, Semaphore, watch};
 
+use super::ceremonies::Ceremonies;
 use super::feed::Feed;
 use super::limits::Limits;
 use super::metrics::{Counters, Text};
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::data::DataFolder;
 use crate::enrol::Known;
 use crate::https::Keeper;
+use crate::patience::Patience;
 use crate::playout::Notice;
 use crate::store::Store;
 
@@ -57,6 +59,10 @@ pub struct Shared {
     pub(super) parts: Parts,
     pub(super) feed: Feed,
     pub(super) counters: Counters,
+    /// Who has to wait before the next attempt; read from the store at first use.
+    pub(super) patience: OnceCell<Mutex<Patience>>,
+    /// Second factors that are being set up or shown.
+    pub(super) ceremonies: Ceremonies,
     pub(super) limits: Limits,
     /// Uploads that may be decoded at once: one core is left for what is on the air.
     pub(super) decoding: Arc<Semaphore>,
@@ -77,6 +83,8 @@ impl App {
             limits,
             feed: Feed::default(),
             counters: Counters::default(),
+            patience: OnceCell::new(),
+            ceremonies: Ceremonies::default(),
             decoding: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
             uploading: Semaphore::new(UPLOADS),
         }))

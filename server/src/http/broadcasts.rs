@@ -1,7 +1,7 @@
 //! Broadcasts: what is asked to be on the air, and what came of it.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use loa_protocol::precedence::Class;
 use loa_protocol::{BroadcastId, UnixMicros};
@@ -9,7 +9,7 @@ use loa_protocol::{BroadcastId, UnixMicros};
 use super::App;
 use super::bulletins::Page;
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::{Body, Caller};
+use super::gate::{Body, Caller, Query};
 use super::shapes::{Broadcast, NewBroadcast, Receipt, broadcast_id, instant, no_id};
 use super::view::{Place, View};
 use crate::authority::Right;
@@ -25,6 +25,7 @@ const FURTHEST: u64 = 366 * 86_400 * 1_000_000;
     params(Page),
     responses(
         (status = 200, description = "The newest first; without `before` also all that are scheduled or on the air", body = [Broadcast]),
+        (status = 400, description = "`bad_request`: nothing that is known, or no number", body = Error),
         (status = 422, description = "`invalid`: see `fields`", body = Error),
         Guarded
     ),

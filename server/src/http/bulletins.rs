@@ -1,14 +1,14 @@
 //! Bulletins, but for their sound (`upload`, `audio`).
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use loa_protocol::precedence::Class;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::Caller;
+use super::gate::{Caller, Query};
 use super::shapes::{Bulletin, no_id};
 use super::view::{Place, View};
 use crate::authority::Right;
@@ -53,6 +53,7 @@ impl Page {
     params(Page),
     responses(
         (status = 200, description = "The newest first", body = [Bulletin]),
+        (status = 400, description = "`bad_request`: nothing that is known, or no number", body = Error),
         (status = 422, description = "`invalid`: see `fields`", body = Error),
         Guarded
     ),

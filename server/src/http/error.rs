@@ -44,7 +44,7 @@ pub(super) struct Problem {
     code: &'static str,
     words: Words,
     fields: Vec<(String, Words)>,
-    /// In seconds.
+    /// When it is worth trying again, in seconds.
     retry_after: Option<u64>,
 }
 
@@ -147,6 +147,52 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "second_factor", vi, en)
     }
 
+    /// Too many attempts failed: again after `wait`.
+    pub(super) fn failures(wait: Duration) -> Self {
+        let seconds = wait.as_secs().max(1);
+        let vi = format!("Sai quá nhiều lần. Hãy thử lại sau {seconds} giây.");
+        let en = format!("Too many failed attempts. Try again in {seconds} seconds.");
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "wait", vi, en)
+        }
+    }
+
+    /// The browser says that another site asks.
+    pub(super) fn foreign() -> Self {
+        let vi = "Yêu cầu đến từ một trang web khác.";
+        let en = "The request comes from another web site.";
+        Self::new(StatusCode::FORBIDDEN, "csrf", vi, en)
+    }
+
+    /// Nobody does that to themselves.
+    pub(super) fn yourself() -> Self {
+        let vi = "Không thể tự thay đổi quyền, tự khóa hay tự đặt lại tài khoản của mình: hãy nhờ người quản trị khác.";
+        let en = "Nobody changes their own roles, disables or resets themselves: ask another administrator.";
+        Self::new(StatusCode::FORBIDDEN, "yourself", vi, en)
+    }
+
+    /// A link that cannot be used (any more).
+    fn link_closed() -> Self {
+        let vi = "Đường dẫn này đã dùng rồi, đã hết hạn hoặc đã được thay bằng đường dẫn mới.";
+        let en = "This link has been used, has expired, or was replaced by a newer one.";
+        Self::new(StatusCode::GONE, "link_closed", vi, en)
+    }
+
+    /// Signing in is not finished.
+    pub(super) fn second_factor_first() -> Self {
+        let vi = "Chưa đăng nhập xong: còn xác thực bước hai (mã TOTP hoặc khóa truy cập).";
+        let en = "Signing in is not finished: a second factor (TOTP code or passkey) is to follow.";
+        Self::new(StatusCode::UNAUTHORIZED, "second_factor", vi, en)
+    }
+
+    /// Whoever has a second factor shows it before changing their second factors.
+    pub(super) fn second_factor_again() -> Self {
+        let vi = "Hãy xác thực bước hai trong phiên này trước khi thay đổi các cách xác thực.";
+        let en = "Show a second factor in this session before changing your second factors.";
+        Self::new(StatusCode::FORBIDDEN, "second_factor", vi, en)
+    }
+
     pub(super) fn missing(what: &str) -> Self {
         let vi = match what {
             "area" => "địa bàn",
@@ -155,6 +201,8 @@ impl Problem {
             "receiver" => "cụm thu phát thanh",
             "token" => "mã truy cập",
             "user" => "người dùng",
+            "session" => "phiên làm việc",
+            "factor" => "cách xác thực",
             _ => "địa chỉ",
         };
         let (vi, en) = (format!("Không có {vi} này."), format!("There is no such {what}."));
@@ -252,6 +300,9 @@ impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Missing("setup token") => setup_closed(),
+            store::Error::Missing("link") => Self::link_closed(),
+            // It ended between being read and being changed.
+            store::Error::Missing("session") => Self::unauthenticated(),
             store::Error::Missing(what) => Self::missing(what),
             store::Error::Invalid { field, why } => {
                 let vi = match why {
@@ -273,6 +324,25 @@ impl From<store::Error> for Problem {
                     Self::new(StatusCode::CONFLICT, "over", vi, en)
                 }
                 Refusal::UserExists => setup_closed(),
+                Refusal::Changed => {
+                    let vi = "Người khác vừa thay đổi. Hãy tải lại trang.";
+                    let en = "Somebody else has changed that meanwhile. Reload the page.";
+                    Self::new(StatusCode::CONFLICT, "changed", vi, en)
+                }
+                Refusal::LastAdministrator => {
+                    let vi = "Đây là người quản trị toàn hệ thống cuối cùng: hãy thêm người quản trị khác trước.";
+                    let en = "This is the last administrator of everything: make another one first.";
+                    Self::new(StatusCode::CONFLICT, "last_administrator", vi, en)
+                }
+                Refusal::Disabled => {
+                    let (vi, en) = ("Tài khoản này đang bị khóa.", "This user is disabled.");
+                    Self::new(StatusCode::CONFLICT, "disabled", vi, en)
+                }
+                Refusal::LastFactor => {
+                    let vi = "Hệ thống yêu cầu xác thực bước hai: hãy thêm cách khác trước khi bỏ cách cuối cùng.";
+                    let en = "The settings require a second factor: add another one before removing the last.";
+                    Self::new(StatusCode::CONFLICT, "last_factor", vi, en)
+                }
                 Refusal::Closed => Self::busy(),
             },
             other => Self::internal(other),
@@ -356,7 +426,10 @@ impl utoipa::IntoResponses for Guarded {
                 "400",
                 "`bad_request`: the request is not as it should be, or brings both a session's cookie and a token",
             ),
-            ("401", "`unauthenticated`: not signed in, or the session or token has ended"),
+            (
+                "401",
+                "`unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first",
+            ),
             (
                 "403",
                 "`csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token",

@@ -31,10 +31,10 @@ const STRICT: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (
         HeaderName::from_static("permissions-policy"),
+        // Only what every browser knows by name: of others they complain.
         "microphone=(self), camera=(self), serial=(self), usb=(self), autoplay=(self), fullscreen=(self), \
          publickey-credentials-get=(self), publickey-credentials-create=(self), geolocation=(), payment=(), midi=(), \
-         accelerometer=(), gyroscope=(), magnetometer=(), display-capture=(), hid=(), bluetooth=(), \
-         screen-wake-lock=(), idle-detection=(), local-fonts=(), xr-spatial-tracking=(), browsing-topics=()",
+         accelerometer=(), gyroscope=(), magnetometer=(), display-capture=()",
     ),
 ];
 /// A year (RFC 6797), for this name alone.

@@ -38,7 +38,7 @@ pub struct Patience {
     pub handshake: Duration,
     /// For a request's head to come in, and between two requests of HTTP/1.1.
     pub head: Duration,
-    /// Between two requests.
+    /// Between two requests, in any version.
     pub idle: Duration,
     /// For the next part of an answer to be taken.
     pub stall: Duration,
@@ -294,7 +294,8 @@ impl Connection {
             let look = last.unwrap_or_else(|| used.look(&patience));
             tokio::select! {
                 done = connection.as_mut() => {
-                    if done.is_err_and(|error| error.is_timeout()) {
+                    // Who had something before is only done.
+                    if done.is_err_and(|error| error.is_timeout()) && !used.served() {
                         self.app.counters.slow_heads.add();
                     }
                     return;
@@ -304,7 +305,11 @@ impl Connection {
                     end(connection.as_mut());
                 }
                 () = sleep_until(look) => match used.judge(&patience, Instant::now()) {
-                    _ if last.is_some() => return,
+                    // It cannot end: what it was last answered is not taken.
+                    _ if last.is_some() => {
+                        self.app.counters.stalled.add();
+                        return;
+                    }
                     Verdict::Fine => {}
                     Verdict::Idle => {
                         told = true;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderName, header};
 
 use super::App;
 use super::error::{Answer, Error, Problem};
@@ -32,7 +32,16 @@ impl Count {
 pub(super) struct Counters {
     pub(super) uploads: Count,
     pub(super) refused_uploads: Count,
-    pub(super) refused_sign_ins: Count,
+    /// The name or the password was wrong.
+    pub(super) wrong_passwords: Count,
+    /// The password was right, but its user is disabled.
+    pub(super) disabled: Count,
+    /// Too many failed before.
+    pub(super) waits: Count,
+    pub(super) wrong_codes: Count,
+    pub(super) wrong_passkeys: Count,
+    /// Requests that another site made a browser send.
+    pub(super) foreign: Count,
     pub(super) refused_tokens: Count,
     /// Connections: none free, none free for their address, TLS not agreed on, heads that did not come, answers not taken.
     pub(super) places: Count,
@@ -102,9 +111,7 @@ pub(super) fn for_audience(audience: Audience, origin: IpAddr) -> Answer<()> {
     if audience == Audience::All || origin.is_loopback() {
         return Ok(());
     }
-    let vi = "Chỉ hỏi được từ chính máy chủ, hoặc ở metrics.listen.";
-    let en = "Only this machine may ask, or whoever reaches metrics.listen.";
-    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", vi, en))
+    Err(Problem::not_local())
 }
 
 type Shown = ([(HeaderName, &'static str); 1], String);
@@ -138,10 +145,21 @@ async fn text(app: &App) -> Answer<Shown> {
         ("outcome=\"refused\"", app.counters.refused_uploads.get()),
     ];
     text.counter("uploads", "Uploads by outcome.", &uploads);
+    let refused = [
+        ("reason=\"password\"", app.counters.wrong_passwords.get()),
+        ("reason=\"disabled\"", app.counters.disabled.get()),
+        ("reason=\"wait\"", app.counters.waits.get()),
+    ];
+    text.counter("sign_ins_refused", "Sign-ins refused by reason.", &refused);
+    let failed = [
+        ("kind=\"code\"", app.counters.wrong_codes.get()),
+        ("kind=\"passkey\"", app.counters.wrong_passkeys.get()),
+    ];
+    text.counter("second_factors_refused", "Wrong second factors by kind.", &failed);
     text.counter(
-        "sign_ins_refused",
-        "Sign-ins refused.",
-        &[("", app.counters.refused_sign_ins.get())],
+        "foreign_requests_refused",
+        "Requests refused because another site made a browser send them.",
+        &[("", app.counters.foreign.get())],
     );
     text.counter(
         "tokens_refused",

@@ -2,33 +2,40 @@
 //! console's files, health and metrics. Here: who may do what, and the shape of requests and answers. Not here: SQL
 //! (`store`), what sounds when (`playout`): handlers call those, and tell the air what was accepted only once it is durable.
 
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod attempts;
+mod account;
 mod app;
 mod areas;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod attempts;
 mod audio;
 mod bearer;
 mod broadcasts;
 mod bulletins;
+mod ceremonies;
 mod console;
 mod error;
 mod events;
+mod factors;
 mod feed;
 mod gate;
 mod headers;
 mod health;
 mod limits;
+pub mod links;
 pub mod listen;
 pub mod metrics;
 mod pace;
 pub mod password;
 mod receivers;
+mod record;
 mod sessions;
 mod shapes;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod tries;
 mod upload;
+mod users;
 mod view;
 
 use axum::extract::DefaultBodyLimit;
@@ -75,6 +82,7 @@ pub fn measures(app: App) -> Router {
 
 fn by_pace(app: App, window: pace::Window) -> Router {
     let (api, _) = api().split_for_parts();
+    let foreign = middleware::from_fn_with_state(app.clone(), gate::refuse_foreign);
     let no_store = SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     api.route(
         "/api/openapi.json",
@@ -84,6 +92,7 @@ fn by_pace(app: App, window: pace::Window) -> Router {
         "/api/{*rest}",
         axum::routing::any(async || error::Problem::missing("address")),
     )
+    .layer(foreign)
     .route(headers::AUTHORITY, axum::routing::get(headers::authority))
     .layer(no_store)
     // The console alone is compressed: a first visit over a slow line. Sound is already, and events must not wait.
@@ -101,6 +110,23 @@ fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(sessions::set_up))
         .routes(routes!(sessions::sign_in, sessions::who_am_i, sessions::sign_out))
+        .routes(routes!(factors::show_code))
+        .routes(routes!(factors::passkey_options))
+        .routes(routes!(factors::show_passkey))
+        .routes(routes!(account::account))
+        .routes(routes!(account::password))
+        .routes(routes!(account::end_session))
+        .routes(routes!(factors::new_codes))
+        .routes(routes!(factors::totp_options))
+        .routes(routes!(factors::add_totp))
+        .routes(routes!(factors::new_passkey_options))
+        .routes(routes!(factors::add_passkey))
+        .routes(routes!(factors::remove))
+        .routes(routes!(users::list, users::invite))
+        .routes(routes!(users::change))
+        .routes(routes!(users::link))
+        .routes(routes!(links::look))
+        .routes(routes!(links::choose))
         .routes(routes!(tokens::list, tokens::make))
         .routes(routes!(tokens::remove))
         .routes(routes!(areas::list, areas::add))
@@ -114,6 +140,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(broadcasts::list, broadcasts::accept))
         .routes(routes!(broadcasts::stop))
         .routes(routes!(broadcasts::receipts))
+        .routes(routes!(record::list))
         .routes(routes!(events::events))
         .routes(routes!(health::healthz))
         .routes(routes!(metrics::metrics))

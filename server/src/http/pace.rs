@@ -158,14 +158,15 @@ impl Use {
             .store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// Whether anything was ever asked for.
+    pub(super) fn served(&self) -> bool {
+        self.served.load(Ordering::Relaxed)
+    }
+
     /// After how long without use it is looked at: idle, or stalled.
     fn bound(&self, patience: &Patience) -> Duration {
-        match (
-            self.requests.load(Ordering::Relaxed),
-            self.served.load(Ordering::Relaxed),
-        ) {
-            (0, false) => patience.head,
-            (0, true) => patience.idle,
+        match self.requests.load(Ordering::Relaxed) {
+            0 => patience.idle,
             _ => patience.stall,
         }
     }

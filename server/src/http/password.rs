@@ -23,9 +23,43 @@ pub enum PasswordError {
     /// Fewer than [`SHORTEST`] characters, or more than [`LONGEST`] bytes.
     #[error("a password has at least {SHORTEST} characters and at most {LONGEST} bytes")]
     Length,
+    /// Easy to guess.
+    #[error("this password is easy to guess: take a few words that have nothing to do with each other")]
+    Easy,
     /// Too many wait already.
     #[error("too many passwords are being checked")]
     Busy,
+}
+
+/// Judges a new password of who is called `names`: what people choose most, patterns of the keyboard, dates, repetitions
+/// and their own names are refused.
+///
+/// # Errors
+/// [`PasswordError::Length`], [`PasswordError::Easy`].
+pub fn judge(password: &str, names: &[&str]) -> Result<(), PasswordError> {
+    if password.chars().count() < SHORTEST || password.len() > LONGEST {
+        return Err(PasswordError::Length);
+    }
+    let mut words: Vec<_> = names
+        .iter()
+        .flat_map(|name| name.split_whitespace().chain([*name]))
+        .collect();
+    words.extend([
+        "loa",
+        "truyenthanh",
+        "truyền thanh",
+        "matkhau",
+        "mật khẩu",
+        "phuong",
+        "xa",
+        "thon",
+    ]);
+    // Its work grows fast with the length; what is hard to guess is so from its beginning.
+    let beginning: String = password.chars().take(64).collect();
+    match zxcvbn::zxcvbn(&beginning, &words).score() {
+        zxcvbn::Score::Three | zxcvbn::Score::Four => Ok(()),
+        _ => Err(PasswordError::Easy),
+    }
 }
 
 /// The hash of a new password, as a PHC string.
@@ -44,7 +78,8 @@ pub async fn hash(password: String) -> Result<String, PasswordError> {
     .await
 }
 
-/// Whether `password` is the one that `hash` was made of. Without a hash the answer is no, after as much work.
+/// Whether `password` is the one that `hash` was made of. Without a hash, or with an empty one, the answer is no, after as
+/// much work.
 ///
 /// # Errors
 /// [`PasswordError`].
@@ -58,8 +93,9 @@ pub async fn is_right(password: String, hash: Option<String>) -> Result<bool, Pa
             hash.expect("the default parameters fit, and the system has random numbers")
                 .to_string()
         });
+        let hash = hash.as_deref().filter(|hash| !hash.is_empty());
         let known = hash.is_some();
-        let hash = hash.as_deref().unwrap_or(&NOBODY);
+        let hash = hash.unwrap_or(&NOBODY);
         let right = PasswordHash::new(hash)
             .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
         known && right

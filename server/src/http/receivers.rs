@@ -16,7 +16,7 @@ use crate::authority::Right;
 use crate::config;
 use crate::enrol;
 use crate::playout::Notice;
-use crate::store::{self, Entry, Invalid};
+use crate::store::{self, Entry, Invalid, More};
 
 /// Per cent; what a receiver starts with unless said otherwise.
 pub(crate) const VOLUME: u8 = 80;
@@ -143,7 +143,11 @@ pub(super) async fn reboot(
         subject,
         detail,
     };
-    app.store().note(entry).await?;
+    let more = More {
+        area: Some(receiver.area),
+        ..More::default()
+    };
+    app.store().note_more(entry, more).await?;
     app.tell(Notice::Reboot(id));
     Ok((StatusCode::ACCEPTED, Json(receiver.into())))
 }

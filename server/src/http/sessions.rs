@@ -2,18 +2,20 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use loa_protocol::UnixMicros;
 
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::{self, Body, Caller, IDLE, Origin};
-use super::password::{self, PasswordError};
-use super::shapes::{Session, Setup, SignIn};
+use super::gate::{self, Body, Entering, HALF, IDLE, LONGEST, Origin, Stage};
+use super::shapes::{SecondFactor, Session, Setup, SignIn};
+use super::{password, tries};
 use crate::authority::Grant;
-use crate::store::{Actor, Entry, NewUser, User};
+use crate::patience::Key;
+use crate::store::{Actor, Entry, NewSession, NewUser, User};
 
-type Begun = ([(HeaderName, String); 1], Json<Session>);
+/// A session and its cookies.
+pub(super) type Begun = (HeaderMap, Json<Session>);
 
 /// Make the first administrator, and sign in
 #[utoipa::path(
@@ -26,7 +28,12 @@ type Begun = ([(HeaderName, String); 1], Json<Session>);
         (status = "default", description = "`bad_request`, `busy`, `internal`", body = Error),
     )
 )]
-pub(super) async fn set_up(State(app): State<App>, Origin(origin): Origin, Body(it): Body<Setup>) -> Answer<Begun> {
+pub(super) async fn set_up(
+    State(app): State<App>,
+    Origin(origin): Origin,
+    headers: HeaderMap,
+    Body(it): Body<Setup>,
+) -> Answer<Begun> {
     let (now, token_hash) = (app.now(), gate::hash(&it.token));
     if !app.store().setup_is_open(now, &token_hash).await? {
         return Err(crate::store::Error::Missing("setup token").into());
@@ -35,6 +42,7 @@ pub(super) async fn set_up(State(app): State<App>, Origin(origin): Origin, Body(
         who: it.username.clone(),
         origin: origin.to_string(),
     };
+    password::judge(&it.password, &[&it.username, &it.display_name])?;
     let new = NewUser {
         username: it.username,
         display_name: it.display_name,
@@ -42,7 +50,7 @@ pub(super) async fn set_up(State(app): State<App>, Origin(origin): Origin, Body(
         password: password::hash(it.password).await?,
     };
     let user = app.store().set_up(&actor, now, &token_hash, new).await?;
-    begin(&app, actor, &user).await
+    begin(&app, &headers, &actor, &user, false).await
 }
 
 /// Sign in
@@ -50,50 +58,65 @@ pub(super) async fn set_up(State(app): State<App>, Origin(origin): Origin, Body(
     post, path = "/api/v1/session", operation_id = "signIn", tag = "session",
     request_body = SignIn,
     responses(
-        (status = 200, description = "Signed in; the session's cookie is set", body = Session),
+        (status = 200, description = "Signed in, or a second factor is to follow; the session's cookie is set", body = Session),
         (status = 401, description = "`invalid_credentials`", body = Error),
+        (status = 429, description = "`wait`: too many failed; `Retry-After` says how many seconds", body = Error),
         (status = 503, description = "`busy`: too many try at once", body = Error),
         (status = "default", description = "`bad_request`, `internal`", body = Error),
     )
 )]
-pub(super) async fn sign_in(State(app): State<App>, Origin(origin): Origin, Body(it): Body<SignIn>) -> Answer<Begun> {
+pub(super) async fn sign_in(
+    State(app): State<App>,
+    Origin(origin): Origin,
+    headers: HeaderMap,
+    Body(it): Body<SignIn>,
+) -> Answer<Begun> {
     let known = app.store().user_and_password(&it.username).await?;
     let (user, hash) = known.unzip();
-    let right = password::is_right(it.password, hash).await?;
-    let origin = origin.to_string();
-    match user {
-        Some(user) if right => {
-            begin(
-                &app,
-                Actor {
-                    who: user.username.clone(),
-                    origin,
-                },
-                &user,
-            )
-            .await
+    let device = match &user {
+        Some(user) => tries::device(&app, &headers, user).await?,
+        None => None,
+    };
+    let actor = Actor {
+        who: user.as_ref().map_or_else(|| "-".into(), |user| user.username.clone()),
+        origin: origin.to_string(),
+    };
+    // Names that nobody has wait like those that somebody has.
+    let keys = Key::of_password(&it.username, origin, device.as_deref());
+    let attempt = tries::attempt(&app, &actor, keys).await?;
+    let right = match password::is_right(it.password, hash).await {
+        Ok(right) => right,
+        Err(error) => {
+            attempt.unjudged().await?;
+            return Err(error.into());
         }
-        user => {
-            app.counters.refused_sign_ins.add();
-            let actor = Actor {
-                who: user.map_or_else(|| "-".into(), |user| user.username),
-                origin,
-            };
-            let (subject, detail) = (String::new(), String::new());
-            app.store()
-                .note(Entry {
-                    at: app.now(),
-                    actor: &actor,
-                    what: "session.refuse",
-                    subject,
-                    detail,
-                })
-                .await?;
-            let vi = "Tên đăng nhập hoặc mật khẩu không đúng.";
-            let en = "The user name or the password is wrong.";
-            Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", vi, en))
+    };
+    let detail = match user {
+        Some(user) if right && user.disabled.is_none() => {
+            attempt.right().await?;
+            return begin(&app, &headers, &actor, &user, false).await;
         }
-    }
+        Some(_) if right => {
+            app.counters.disabled.add();
+            "disabled"
+        }
+        _ => {
+            app.counters.wrong_passwords.add();
+            ""
+        }
+    };
+    attempt.wrong().await?;
+    let entry = Entry {
+        at: app.now(),
+        actor: &actor,
+        what: "session.refuse",
+        subject: String::new(),
+        detail: detail.into(),
+    };
+    app.store().note(entry).await?;
+    let vi = "Tên đăng nhập hoặc mật khẩu không đúng.";
+    let en = "The user name or the password is wrong.";
+    Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", vi, en))
 }
 
 /// Who is signed in
@@ -102,8 +125,19 @@ pub(super) async fn sign_in(State(app): State<App>, Origin(origin): Origin, Body
     responses((status = 200, description = "The session", body = Session), Guarded),
     security(("session" = []))
 )]
-pub(super) async fn who_am_i(caller: Caller) -> Answer<Json<Session>> {
-    Ok(Json(Session::new(&caller.user, &caller.session()?.csrf)))
+pub(super) async fn who_am_i(it: Entering) -> Json<Session> {
+    let second_factor = match it.stage() {
+        Stage::Show | Stage::SetUp => SecondFactor::Needed,
+        Stage::Whole if it.session.second_factor.is_some() => SecondFactor::Passed,
+        Stage::Whole => SecondFactor::Off,
+    };
+    let session = &it.session;
+    Json(Session::new(
+        &session.user,
+        &session.csrf,
+        second_factor,
+        session.factors,
+    ))
 }
 
 /// Sign out
@@ -112,43 +146,74 @@ pub(super) async fn who_am_i(caller: Caller) -> Answer<Json<Session>> {
     responses((status = 204, description = "Signed out"), Guarded),
     security(("session" = []))
 )]
-pub(super) async fn sign_out(
-    State(app): State<App>,
-    caller: Caller,
-) -> Answer<(StatusCode, [(HeaderName, String); 1])> {
-    app.store()
-        .end_session(&caller.actor, app.now(), &caller.session()?.token_hash)
-        .await?;
+pub(super) async fn sign_out(State(app): State<App>, it: Entering) -> Answer<(StatusCode, [(HeaderName, String); 1])> {
+    app.store().end_session(&it.actor, app.now(), &it.token_hash).await?;
     Ok((
         StatusCode::NO_CONTENT,
         [(header::SET_COOKIE, gate::set_cookie(&app, ""))],
     ))
 }
 
-async fn begin(app: &App, actor: Actor, user: &User) -> Answer<Begun> {
-    let (token, csrf, now) = (gate::fresh_token(), gate::fresh_token(), app.now());
-    let expires = UnixMicros(now.0 + IDLE);
-    app.store()
-        .begin_session(&actor, now, user, &gate::hash(&token), &csrf, expires)
-        .await?;
-    Ok((
-        [(header::SET_COOKIE, gate::set_cookie(app, &token))],
-        Json(Session::new(user, &csrf)),
-    ))
+/// Begins a session of who showed who they are; `strong`: by a second factor, too. It is half if one is to follow.
+pub(super) async fn begin(app: &App, headers: &HeaderMap, actor: &Actor, user: &User, strong: bool) -> Answer<Begun> {
+    let now = app.now();
+    let factors = app.store().factor_counts(user.id).await?;
+    let half = !strong && (factors != [0; 2] || app.parts.config.auth_second_factor);
+    let (token, csrf) = (gate::fresh_token(), gate::fresh_token());
+    let token_hash = gate::hash(&token);
+    let new = fresh(now, &token_hash, &csrf, half, strong);
+    app.store().begin_session(actor, now, user, new).await?;
+    let second_factor = match (half, strong) {
+        (true, _) => SecondFactor::Needed,
+        (_, true) => SecondFactor::Passed,
+        (false, false) => SecondFactor::Off,
+    };
+    begun(app, headers, user, (&token, &csrf), second_factor, factors).await
 }
 
-impl From<PasswordError> for Problem {
-    fn from(error: PasswordError) -> Self {
-        match error {
-            PasswordError::Busy => Self::busy(),
-            PasswordError::Length => {
-                let vi = format!("Mật khẩu cần ít nhất {} ký tự.", password::SHORTEST);
-                Self::field(
-                    "password",
-                    vi,
-                    format!("A password has at least {} characters.", password::SHORTEST),
-                )
-            }
-        }
+/// A session that begins now.
+fn fresh<'a>(now: UnixMicros, token_hash: &'a str, csrf: &'a str, half: bool, second_factor: bool) -> NewSession<'a> {
+    NewSession {
+        token_hash,
+        csrf,
+        expires: UnixMicros(now.0 + if half { HALF } else { IDLE }),
+        ends: UnixMicros(now.0 + LONGEST),
+        half,
+        second_factor,
     }
+}
+
+/// Goes on in another session, in which a second factor was shown: `how` names it.
+pub(super) async fn raise(app: &App, headers: &HeaderMap, it: &Entering, how: &str) -> Answer<Begun> {
+    let (token, csrf) = (gate::fresh_token(), gate::fresh_token());
+    let (token_hash, user) = (gate::hash(&token), &it.session.user);
+    let now = app.now();
+    let new = fresh(now, &token_hash, &csrf, false, true);
+    app.store()
+        .raise_session(&it.actor, now, user.id, &it.token_hash, new, how)
+        .await?;
+    let factors = app.store().factor_counts(user.id).await?;
+    begun(app, headers, user, (&token, &csrf), SecondFactor::Passed, factors).await
+}
+
+async fn begun(
+    app: &App,
+    headers: &HeaderMap,
+    user: &User,
+    (token, csrf): (&str, &str),
+    second_factor: SecondFactor,
+    factors: [u64; 2],
+) -> Answer<Begun> {
+    let mut cookies = HeaderMap::new();
+    cookies.append(header::SET_COOKIE, cookie_value(gate::set_cookie(app, token)));
+    // A browser is known only by who showed all that is wanted.
+    if !matches!(second_factor, SecondFactor::Needed) {
+        let known = tries::remember(app, headers, user).await?;
+        cookies.append(header::SET_COOKIE, cookie_value(known));
+    }
+    Ok((cookies, Json(Session::new(user, csrf, second_factor, factors))))
+}
+
+fn cookie_value(cookie: String) -> HeaderValue {
+    HeaderValue::from_str(&cookie).expect("names, hexadecimal digits and what cookies are made of")
 }

@@ -39,6 +39,21 @@ pub(super) struct Session {
     user: User,
     /// To be sent as `X-Loa-Csrf` with every request that changes something.
     csrf: String,
+    #[schema(inline)]
+    second_factor: SecondFactor,
+    /// What kinds of second factor the user has: `totp`, `passkey`.
+    factors: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SecondFactor {
+    /// None was shown, and none is wanted to be signed in.
+    Off,
+    /// One is to be shown, or if `factors` is empty to be set up: until then all else answers 401 `second_factor`.
+    Needed,
+    /// One was shown in this session.
+    Passed,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -308,12 +323,20 @@ impl From<&authority::Grant> for Grant {
 }
 
 impl Session {
-    pub(super) fn new(user: &store::User, csrf: &str) -> Self {
+    pub(super) fn new(user: &store::User, csrf: &str, second_factor: SecondFactor, factors: [u64; 2]) -> Self {
         Self {
             user: user.into(),
             csrf: csrf.into(),
+            second_factor,
+            factors: kinds(factors),
         }
     }
+}
+
+/// The kinds of second factor of which there are some, by how many there are of codes and of passkeys.
+pub(super) fn kinds(counts: [u64; 2]) -> Vec<String> {
+    let kinds = ["totp", "passkey"].into_iter().zip(counts);
+    kinds.filter(|it| it.1 > 0).map(|it| it.0.into()).collect()
 }
 
 impl From<store::Area> for Area {

@@ -73,6 +73,7 @@ pub struct Acme {
     folder: PathBuf,
     keeper: Arc<Keeper>,
     due: UnixMicros,
+    pub(super) patience: Duration,
 }
 
 /// What is kept of an account.
@@ -96,6 +97,7 @@ impl Acme {
             folder,
             keeper,
             due: now,
+            patience: PATIENCE,
         };
         if let Some((certified, validity)) = it.kept(now) {
             it.due = validity.renew();
@@ -210,9 +212,14 @@ impl Acme {
             self.keeper.answer(&name, Some(answer));
             challenge.set_ready().await?;
         }
-        let retries = RetryPolicy::new().timeout(PATIENCE);
-        if order.poll_ready(&retries).await? != OrderStatus::Ready {
-            return Err(Refused::Answer(self.order.domains.join(", ")));
+        let retries = RetryPolicy::new().timeout(self.patience);
+        match order.poll_ready(&retries).await {
+            Ok(OrderStatus::Ready) => {}
+            // Some say no, others go on trying.
+            Ok(_) | Err(instant_acme::Error::Timeout(_)) => {
+                return Err(Refused::Answer(self.order.domains.join(", ")));
+            }
+            Err(error) => return Err(error.into()),
         }
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(Error::from)?;
         let mut request = CertificateParams::new(self.order.domains.clone()).map_err(Error::from)?;

@@ -23,7 +23,9 @@ pub(crate) fn files(input: &[u8]) {
     FILE.with(|named| {
         let mut file = named.as_file();
         let written = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(input));
-        written.and_then(|()| file.set_len(input.len() as u64)).expect("a temporary file can be written");
+        written
+            .and_then(|()| file.set_len(input.len() as u64))
+            .expect("a temporary file can be written");
         if let Ok(mut source) = Source::open(named.path()) {
             let mut samples = 0;
             // Any error will do.

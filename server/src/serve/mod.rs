@@ -3,6 +3,7 @@
 
 mod line;
 mod measures;
+pub(crate) mod record;
 #[cfg(test)]
 mod tests;
 
@@ -186,6 +187,13 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         broker: credentials,
     };
     let (media, notifier) = (air.media, air.notifier);
+    let keeper = record::Keeper {
+        store: store.clone(),
+        data: data.clone(),
+        key,
+        keep: config.record_keep,
+        clock: clock::now,
+    };
     let app = App::new(Parts {
         store: store.clone(),
         data,
@@ -209,6 +217,7 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
             tracing::error!(%error, "the air has ended");
         }
     });
+    parts.spawn(keeper.run(shutdown.clone()));
     let listener = |socket, router, tls: Option<rustls::ServerConfig>| Listener {
         socket,
         tls: tls.map(Arc::new),
@@ -257,7 +266,7 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
 }
 
 /// The lock that keeps two servers off one data folder; `None` if another has it. It ends with the process, however that ends.
-fn lock(data: &DataFolder) -> io::Result<Option<File>> {
+pub(crate) fn lock(data: &DataFolder) -> io::Result<Option<File>> {
     let file = File::options()
         .create(true)
         .truncate(false)
@@ -283,7 +292,7 @@ async fn sweep_files(data: &DataFolder, store: &Store) -> Result<(), ServeError>
 }
 
 /// Where people open the console.
-fn console(config: &Config, http: SocketAddr, https: Option<SocketAddr>) -> String {
+pub(crate) fn console(config: &Config, http: SocketAddr, https: Option<SocketAddr>) -> String {
     if let Some(url) = &config.public_url {
         return url.clone();
     }

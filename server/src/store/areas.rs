@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use loa_protocol::enrolment::MAX_DEPTH;
 use loa_protocol::{AreaId, UnixMicros};
+use serde_json::json;
 use sqlx::any::AnyRow;
 
 use super::error::Invalid;
 use super::row::{Columns as _, micros, written};
-use super::{Actor, Change, Entry, Error, Store, ids};
+use super::{Actor, Change, Entry, Error, More, Store, ids};
 
 /// Longest name, in characters.
 const MAX_NAME: usize = 120;
@@ -137,6 +138,12 @@ impl Store {
             .execute(&mut **tx)
             .await
             .map_err(Error::taken("code"))?;
+        let parent = area.parent.map(|id| id.to_string());
+        work.more = More {
+            area: Some(id),
+            before: None,
+            after: Some(json!({ "name": area.name, "kind": area.kind, "code": area.code, "parent_id": parent })),
+        };
         work.commit().await?;
         self.tell(Change::Areas);
         Ok(area)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use loa_protocol::precedence::Class;
 use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
+use serde_json::json;
 use sqlx::AnyPool;
 use sqlx::any::AnyRow;
 
@@ -11,7 +12,7 @@ use super::bulletins;
 use super::error::{Invalid, Refusal};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros};
-use super::{Actor, BulletinId, BulletinState, Change, Entry, Error, Store, User, ids};
+use super::{Actor, BulletinId, BulletinState, Change, Entry, Error, More, Store, User, ids};
 
 /// How a broadcast fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -287,6 +288,20 @@ impl Store {
         for receiver in &reached {
             insert_targeted(tx, id, *receiver).await?;
         }
+        work.more = More {
+            area: area_of(tx, id).await?,
+            before: None,
+            after: Some(json!({
+                "state": BroadcastState::Scheduled.name(),
+                "bulletin_id": bulletin.id.to_string(),
+                "class": format!("{:?}", bulletin.class).to_lowercase(),
+                "start": new.start.0,
+                "end": end.0,
+                "areas": target.areas.iter().map(AreaId::to_string).collect::<Vec<_>>(),
+                "receivers": target.receivers.iter().map(ReceiverId::to_string).collect::<Vec<_>>(),
+                "reached": reached.len(),
+            })),
+        };
         work.commit().await?;
         self.tell(Change::Broadcast(id));
         self.broadcast_by_id(id).await
@@ -297,7 +312,6 @@ impl Store {
     /// # Errors
     /// [`Error::Missing`], [`Error::State`] if it is over; when the database cannot.
     pub async fn stop(&self, actor: &Actor, now: UnixMicros, id: BroadcastId) -> Result<Broadcast, Error> {
-        self.broadcast_by_id(id).await?;
         let (subject, detail) = (id.to_string(), String::new());
         let mut work = self
             .begin(Entry {
@@ -309,14 +323,23 @@ impl Store {
             })
             .await?;
         let tx = &mut work.tx;
-        let done = sqlx::query("UPDATE broadcasts SET state = $1 WHERE id = $2 AND state IN ('scheduled', 'on_air')")
+        let before = sqlx::query("SELECT state FROM broadcasts WHERE id = $1").bind(id.to_string());
+        let before = before.fetch_optional(&mut **tx).await?;
+        let before = before.ok_or(Error::Missing("broadcast"))?;
+        let before = before.id("state", BroadcastState::named)?;
+        if !before.is_open() {
+            return Err(Error::State(Refusal::Over));
+        }
+        sqlx::query("UPDATE broadcasts SET state = $1 WHERE id = $2")
             .bind(BroadcastState::Stopped.name())
             .bind(id.to_string())
             .execute(&mut **tx)
             .await?;
-        if done.rows_affected() != 1 {
-            return Err(Error::State(Refusal::Over));
-        }
+        work.more = More {
+            area: area_of(tx, id).await?,
+            before: Some(json!({ "state": before.name() })),
+            after: Some(json!({ "state": BroadcastState::Stopped.name() })),
+        };
         work.commit().await?;
         self.tell(Change::Broadcast(id));
         self.broadcast_by_id(id).await
@@ -360,6 +383,20 @@ impl Store {
             true => Ok(reached),
             false => Err(Error::invalid("target.receivers", Invalid::Unknown)),
         }
+    }
+}
+
+/// The area that a broadcast concerns: the one that it is addressed to, if it is one alone.
+pub(super) async fn area_of(tx: &mut Transaction, id: BroadcastId) -> Result<Option<AreaId>, Error> {
+    let rows = sqlx::query(
+        "SELECT target_id AS area FROM targets WHERE broadcast_id = $1 AND kind = 'area' UNION \
+         SELECT e.area_id AS area FROM targets t JOIN receivers e ON e.id = t.target_id \
+         WHERE t.broadcast_id = $1 AND t.kind = 'receiver'",
+    );
+    let rows = rows.bind(id.to_string()).fetch_all(&mut **tx).await?;
+    match &rows[..] {
+        [row] => row.id("area", AreaId::parse).map(Some),
+        _ => Ok(None),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use loa_protocol::precedence::Class;
 use loa_protocol::{AreaId, UnixMicros};
+use serde_json::json;
 use sqlx::any::AnyRow;
 
 use super::row::{Columns as _, integer, micros, written};
-use super::{Actor, BulletinId, Change, Entry, Error, Store, User};
+use super::{Actor, BulletinId, Change, Entry, Error, More, Store, User};
 
 /// Longest title, in characters.
 pub const MAX_TITLE: usize = 200;
@@ -170,6 +171,16 @@ impl Store {
         .bind(new.area.map(|area| area.to_string()))
         .execute(&mut **tx)
         .await?;
+        work.more = More {
+            area: new.area,
+            before: None,
+            after: Some(json!({
+                "title": work.entry.detail,
+                "class": format!("{:?}", new.class).to_lowercase(),
+                "format": new.format,
+                "samples": new.samples,
+            })),
+        };
         work.commit().await?;
         self.tell(Change::Bulletin(new.id));
         self.bulletin(new.id).await
@@ -180,8 +191,9 @@ impl Store {
     /// # Errors
     /// [`Error::Missing`]; when the database cannot.
     pub async fn approve(&self, actor: &Actor, now: UnixMicros, by: &User, id: BulletinId) -> Result<Bulletin, Error> {
-        if self.bulletin(id).await?.state == BulletinState::Approved {
-            return self.bulletin(id).await;
+        let known = self.bulletin(id).await?;
+        if known.state == BulletinState::Approved {
+            return Ok(known);
         }
         let (subject, detail) = (id.to_string(), String::new());
         let mut work = self
@@ -201,6 +213,12 @@ impl Store {
             .bind(id.to_string())
             .execute(&mut **tx)
             .await?;
+        let state = |state: BulletinState| Some(json!({ "state": state.name() }));
+        work.more = More {
+            area: known.area,
+            before: state(known.state),
+            after: state(BulletinState::Approved),
+        };
         work.commit().await?;
         self.tell(Change::Bulletin(id));
         self.bulletin(id).await

@@ -69,6 +69,18 @@ pub enum Refusal {
     /// The first administrator is there.
     #[error("there is a user already")]
     UserExists,
+    /// What was judged is not what is there any more.
+    #[error("somebody else has changed that meanwhile")]
+    Changed,
+    /// Nobody would be left who may manage people everywhere.
+    #[error("this is the last administrator of everything: make another one first")]
+    LastAdministrator,
+    /// They may not sign in.
+    #[error("this user is disabled")]
+    Disabled,
+    /// The settings want everybody to have one.
+    #[error("the last second factor cannot be removed, since the settings require one")]
+    LastFactor,
     /// The server is shutting down.
     #[error("the store is closed")]
     Closed,

@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use loa_protocol::report::{self, Outcome};
-use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
+use loa_protocol::{BroadcastId, ReceiverId, UnixMicros};
 use serde_json::json;
 use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::broadcasts::{BroadcastState, insert_targeted};
+use super::broadcasts::{BroadcastState, area_of, insert_targeted};
 use super::changes::Changes;
 use super::error::Refusal;
 use super::pool::{self, Kind, Transaction};
@@ -183,20 +183,6 @@ async fn state_changed(tx: &mut Transaction, id: BroadcastId, state: &State, at:
         after: Some(json!({ "state": name.name() })),
     };
     record::add(tx, &entry, &more).await
-}
-
-/// The area that a broadcast concerns: the one that it is addressed to, if it is one alone.
-async fn area_of(tx: &mut Transaction, id: BroadcastId) -> Result<Option<AreaId>, Error> {
-    let rows = sqlx::query(
-        "SELECT target_id AS area FROM targets WHERE broadcast_id = $1 AND kind = 'area' UNION \
-         SELECT e.area_id AS area FROM targets t JOIN receivers e ON e.id = t.target_id \
-         WHERE t.broadcast_id = $1 AND t.kind = 'receiver'",
-    );
-    let rows = rows.bind(id.to_string()).fetch_all(&mut **tx).await?;
-    match &rows[..] {
-        [row] => row.id("area", AreaId::parse).map(Some),
-        _ => Ok(None),
-    }
 }
 
 async fn targeted(

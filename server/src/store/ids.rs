@@ -40,6 +40,14 @@ id!(
     UserId
 );
 id!(
+    /// A session.
+    SessionId
+);
+id!(
+    /// A second factor.
+    FactorId
+);
+id!(
     /// An API token, not what it is shown by.
     TokenId
 );

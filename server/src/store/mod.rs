@@ -2,17 +2,23 @@
 //! PostgreSQL (by URL); each change is one transaction, durable when the method returns, together with its line in the
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
-//! The map: [`areas`], [`receivers`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`] hold rows and what people
-//! do to them; [`record`] is who did what; [`facts`] writes down what happens on the air and implements
+//! The map: [`areas`], [`receivers`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`] hold rows and what
+//! people do to them; [`factors`], [`links`], [`devices`] and [`failures`] are about how people come in; [`record`] is who did
+//! what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
 
 pub mod areas;
 pub mod broadcasts;
 pub mod bulletins;
 pub mod changes;
+pub mod devices;
+pub mod dump;
 mod error;
+pub mod factors;
 pub mod facts;
+pub mod failures;
 pub mod ids;
+pub mod links;
 mod pool;
 pub mod receivers;
 pub mod record;
@@ -20,7 +26,7 @@ mod row;
 pub mod sealed;
 pub mod sessions;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod tokens;
 pub mod users;
 
@@ -33,13 +39,15 @@ pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Receipt, T
 pub use bulletins::{Bulletin, BulletinState, NewBulletin};
 pub use changes::Change;
 pub use error::{Error, Invalid, Refusal};
-pub use ids::{BulletinId, TokenId, UserId};
+pub use factors::{Factor, FactorKind, NewFactor};
+pub use ids::{BulletinId, FactorId, SessionId, TokenId, UserId};
+pub use links::{Link, LinkKind};
 pub use receivers::{NewReceiver, Receiver};
 pub use record::{Actor, Entry, More};
 pub use sealed::Rotated;
-pub use sessions::Session;
+pub use sessions::{NewSession, Session, SessionSeen};
 pub use tokens::{NewToken, Token};
-pub use users::{NewUser, User};
+pub use users::{NewUser, User, UserChange};
 
 use crate::data::Vault;
 use changes::Changes;

@@ -30,6 +30,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (2, "people", include_str!("../../migrations/0002_people.sql")),
     (3, "record", include_str!("../../migrations/0003_record.sql")),
+    (4, "factors", include_str!("../../migrations/0004_factors.sql")),
     (5, "tokens", include_str!("../../migrations/0005_tokens.sql")),
 ];
 
@@ -43,7 +44,17 @@ const OWN: &[(i64, Kind, &str)] = &[
     ),
 ];
 
+/// The versions of all migrations.
+pub(super) fn versions() -> Vec<i64> {
+    MIGRATIONS.iter().map(|it| it.0).collect()
+}
+
 pub(super) async fn open(url: &str) -> Result<(AnyPool, Kind), Error> {
+    open_at(url, None).await
+}
+
+/// With `versions` only these migrations are made, and there is one connection.
+pub(super) async fn open_at(url: &str, versions: Option<&[i64]>) -> Result<(AnyPool, Kind), Error> {
     sqlx::any::install_default_drivers();
     let kind = match url.split_once(':') {
         Some(("sqlite", _)) => Kind::Sqlite,
@@ -52,7 +63,7 @@ pub(super) async fn open(url: &str) -> Result<(AnyPool, Kind), Error> {
     };
     let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
     let pool = AnyPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(versions.map_or(CONNECTIONS, |_| 1))
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 if kind == Kind::Sqlite {
@@ -68,6 +79,7 @@ pub(super) async fn open(url: &str) -> Result<(AnyPool, Kind), Error> {
         .await?;
     let migrations = MIGRATIONS
         .iter()
+        .filter(|it| versions.is_none_or(|only| only.contains(&it.0)))
         .map(|(version, name, sql)| {
             let own = OWN
                 .iter()

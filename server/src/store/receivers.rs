@@ -3,11 +3,12 @@
 use loa_protocol::key::Secret;
 use loa_protocol::report::MediaPath;
 use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
+use serde_json::json;
 use sqlx::any::AnyRow;
 
 use super::error::Invalid;
 use super::row::{Columns as _, micros, written};
-use super::{Actor, Change, Entry, Error, Store, ids, sealed};
+use super::{Actor, Change, Entry, Error, More, Store, ids, sealed};
 
 /// Longest name, in characters.
 const MAX_NAME: usize = 120;
@@ -129,6 +130,11 @@ impl Store {
         .execute(&mut **tx)
         .await
         .map_err(Error::taken("name"))?;
+        work.more = More {
+            area: Some(new.area),
+            before: None,
+            after: Some(json!({ "name": work.entry.detail, "area_id": new.area.to_string(), "volume": new.volume })),
+        };
         work.commit().await?;
         self.tell(Change::Receiver(id));
         self.receiver(id).await
@@ -157,14 +163,19 @@ impl Store {
             })
             .await?;
         let tx = &mut work.tx;
-        let done = sqlx::query("UPDATE receivers SET volume = $1 WHERE id = $2")
+        let before = sqlx::query("SELECT area_id, volume FROM receivers WHERE id = $1").bind(id.to_string());
+        let before = before.fetch_optional(&mut **tx).await?;
+        let before = before.ok_or(Error::Missing("receiver"))?;
+        sqlx::query("UPDATE receivers SET volume = $1 WHERE id = $2")
             .bind(i64::from(volume))
             .bind(id.to_string())
             .execute(&mut **tx)
             .await?;
-        if done.rows_affected() != 1 {
-            return Err(Error::Missing("receiver"));
-        }
+        work.more = More {
+            area: Some(before.id("area_id", AreaId::parse)?),
+            before: Some(json!({ "volume": before.number("volume")? })),
+            after: Some(json!({ "volume": volume })),
+        };
         work.commit().await?;
         self.tell(Change::Receiver(id));
         self.receiver(id).await

@@ -39,6 +39,12 @@ pub(super) const COLUMNS: &[Column] = &[
         column: "secret",
         purpose: RECEIVER,
     },
+    Column {
+        table: "factors",
+        id: "id",
+        column: "sealed",
+        purpose: super::factors::PURPOSE,
+    },
 ];
 
 /// What came of sealing everything anew.
@@ -70,7 +76,18 @@ pub(super) async fn settle(pool: &sqlx::AnyPool, kind: Kind, vault: &Vault) -> R
             known
         }
     };
-    let Some(row) = known else { return Ok(()) };
+    known.map_or(Ok(()), |row| fits(&row, vault))
+}
+
+/// Whether what was sealed in this database was sealed by `vault`; nothing sealed is nobody else's.
+pub(super) async fn check(tx: &mut Transaction, vault: &Vault) -> Result<(), Error> {
+    let row = sqlx::query("SELECT sealed FROM vault WHERE id = 'canary'")
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.map_or(Ok(()), |row| fits(&row, vault))
+}
+
+fn fits(row: &sqlx::any::AnyRow, vault: &Vault) -> Result<(), Error> {
     match vault.open_sealed(CANARY, CANARY, &row.text("sealed")?) {
         Ok(_) => Ok(()),
         Err(error @ VaultError::Keys(_)) => Err(error.into()),
@@ -90,7 +107,8 @@ async fn first(tx: &mut Transaction, vault: &Vault) -> Result<(), Error> {
         .await?
     {
         let (id, text) = (row.text("id")?, row.text("secret")?);
-        if !is_sealed(&text) {
+        // Empty: restored without keys, to be enrolled anew.
+        if !is_sealed(&text) && !text.is_empty() {
             let secret = plain(&text).ok_or(Error::Corrupt("secret"))?;
             sqlx::query("UPDATE receivers SET secret = $1 WHERE id = $2")
                 .bind(vault.seal(RECEIVER, &id, &secret.0)?)

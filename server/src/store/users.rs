@@ -1,12 +1,14 @@
 //! People who use the console, and the token by which the first of them is made.
 
 use loa_protocol::{AreaId, UnixMicros};
+use serde_json::{Map, Value, json};
 use sqlx::any::AnyRow;
 
 use super::error::{Invalid, Refusal};
+use super::links::{self, LinkKind};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros, written};
-use super::{Actor, Change, Entry, Error, Store, UserId, ids};
+use super::{Actor, Change, Entry, Error, Store, UserId, devices, ids, sessions};
 use crate::authority::{Grant, Reach, Role};
 
 /// Somebody who may sign in.
@@ -20,6 +22,8 @@ pub struct User {
     pub display_name: String,
     /// Since when they may not sign in any more.
     pub disabled: Option<UnixMicros>,
+    /// Whether they have a password: not yet, as long as the invitation waits.
+    pub has_password: bool,
     /// What they are, where, in order.
     pub grants: Vec<Grant>,
 }
@@ -33,8 +37,19 @@ pub struct NewUser {
     pub display_name: String,
     /// What they are, where.
     pub grants: Vec<Grant>,
-    /// Their password's hash (a PHC string).
+    /// Their password's hash (a PHC string); empty: none yet.
     pub password: String,
+}
+
+/// What is to change about a user; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// Their name.
+    pub display_name: Option<String>,
+    /// Whether they are kept from signing in.
+    pub disabled: Option<bool>,
+    /// What they are, where.
+    pub grants: Option<Vec<Grant>>,
 }
 
 impl Store {
@@ -77,7 +92,7 @@ impl Store {
         Ok(grants)
     }
 
-    /// The user of that name and their password's hash.
+    /// The user of that name and their password's hash; it is empty if they have none yet.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -104,10 +119,40 @@ impl Store {
         Ok(user)
     }
 
+    /// Adds a user without a password, and the link by which they choose one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a field that is wrong; when the database cannot.
+    pub async fn invite(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        new: NewUser,
+        token_hash: &str,
+        expires: UnixMicros,
+    ) -> Result<User, Error> {
+        let user = checked(now, &new)?;
+        let mut work = self.begin(added(actor, now, &user)).await?;
+        work.more.after = Some(json!({ "display_name": user.display_name, "grants": listed(&user.grants) }));
+        insert(&mut work.tx, now, &user, "").await?;
+        links::insert(
+            &mut work.tx,
+            now,
+            user.id,
+            LinkKind::Invitation,
+            false,
+            token_hash,
+            expires,
+        )
+        .await?;
+        work.commit().await?;
+        Ok(user)
+    }
+
     /// Gives a user other grants in place of those that they have, and lets nobody do what is not theirs any more.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::Invalid`] for an area that does not exist; when the database cannot.
+    /// As [`Store::change_user`].
     pub async fn set_grants(
         &self,
         actor: &Actor,
@@ -115,26 +160,114 @@ impl Store {
         id: UserId,
         grants: Vec<Grant>,
     ) -> Result<User, Error> {
-        let mut user = self.user(id).await?;
-        let before = told(&user.grants);
-        user.grants = distinct(grants);
+        let change = UserChange {
+            grants: Some(grants),
+            ..UserChange::default()
+        };
+        self.change_user(actor, now, id, None, change).await
+    }
+
+    /// Changes a user. Whoever is disabled is signed out at once, in every browser, and their link is void. If `judged` is
+    /// given, they must still have these grants: those by which was judged whether the change is allowed.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Invalid`] for a name that is wrong or an area that does not exist; [`Error::State`] when
+    /// their grants have changed meanwhile, or nobody would be left who may manage people everywhere; when the database
+    /// cannot.
+    pub async fn change_user(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        id: UserId,
+        judged: Option<&[Grant]>,
+        change: UserChange,
+    ) -> Result<User, Error> {
+        let display_name = match &change.display_name {
+            Some(name) => Some(written("display_name", name, 120)?),
+            None => None,
+        };
         let entry = Entry {
             at: now,
             actor,
-            what: "user.grants",
+            what: match (change.disabled, &change.grants) {
+                (Some(true), _) => "user.disable",
+                (Some(false), _) => "user.enable",
+                (None, Some(_)) => "user.grants",
+                (None, None) => "user.change",
+            },
             subject: id.to_string(),
-            detail: format!("{}: {before} → {}", user.username, told(&user.grants)),
+            detail: String::new(),
         };
         let mut work = self.begin(entry).await?;
         let tx = &mut work.tx;
-        sqlx::query("DELETE FROM grants WHERE user_id = $1")
+        let before = in_work(tx, id, judged).await?;
+        let mut user = before.clone();
+        user.display_name = display_name.unwrap_or(user.display_name);
+        user.grants = change.grants.map_or(user.grants, distinct);
+        user.disabled = match change.disabled {
+            Some(true) => user.disabled.or(Some(now)),
+            Some(false) => None,
+            None => user.disabled,
+        };
+        if leads(&before) && !leads(&user) {
+            another_leads(tx, id).await?;
+        }
+        sqlx::query("UPDATE users SET display_name = $1, disabled = $2 WHERE id = $3")
+            .bind(user.display_name.clone())
+            .bind(user.disabled.map(micros))
             .bind(id.to_string())
             .execute(&mut **tx)
             .await?;
-        insert_grants(tx, &user).await?;
+        if user.grants != before.grants {
+            sqlx::query("DELETE FROM grants WHERE user_id = $1")
+                .bind(id.to_string())
+                .execute(&mut **tx)
+                .await?;
+            insert_grants(tx, &user).await?;
+        }
+        if user.disabled.is_some() {
+            sessions::end_all(tx, id, "").await?;
+            links::void(tx, id).await?;
+            devices::forget(tx, id, "").await?;
+        }
+        let (was, became) = difference(&before, &user);
+        (work.more.before, work.more.after) = (Some(was), Some(became));
+        work.entry.detail = user.username.clone();
         work.commit().await?;
         self.tell(Change::Sessions);
         Ok(user)
+    }
+
+    /// Gives a user another password, chosen by themselves, and ends their sessions but for the one with the token's hash
+    /// `here`; of the browsers that they are known by only `device` stays known.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn change_password(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        id: UserId,
+        password: &str,
+        here: &str,
+        device: &str,
+    ) -> Result<(), Error> {
+        let entry = Entry {
+            at: now,
+            actor,
+            what: "user.passwd",
+            subject: id.to_string(),
+            detail: "by themselves".into(),
+        };
+        let mut work = self.begin(entry).await?;
+        let tx = &mut work.tx;
+        keep_password(tx, id, password).await?;
+        sessions::end_all(tx, id, here).await?;
+        links::void(tx, id).await?;
+        devices::forget(tx, id, device).await?;
+        work.commit().await?;
+        self.tell(Change::Sessions);
+        Ok(())
     }
 
     /// Gives a user another password and ends their sessions.
@@ -152,23 +285,22 @@ impl Store {
             at: now,
             actor,
             what: "user.passwd",
-            subject: username.into(),
-            detail: String::new(),
+            subject: String::new(),
+            detail: username.into(),
         };
         let mut work = self.begin(entry).await?;
         let tx = &mut work.tx;
-        let done = sqlx::query("UPDATE users SET password = $1 WHERE username = $2")
-            .bind(password.to_owned())
+        let row = sqlx::query("SELECT id FROM users WHERE username = $1")
             .bind(username.to_owned())
-            .execute(&mut **tx)
-            .await?;
-        if done.rows_affected() != 1 {
-            return Err(Error::Missing("user"));
-        }
-        sqlx::query("DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE username = $1)")
-            .bind(username.to_owned())
-            .execute(&mut **tx)
-            .await?;
+            .fetch_optional(&mut **tx)
+            .await?
+            .ok_or(Error::Missing("user"))?;
+        let id = row.id("id", UserId::parse)?;
+        keep_password(tx, id, password).await?;
+        sessions::end_all(tx, id, "").await?;
+        links::void(tx, id).await?;
+        devices::forget(tx, id, "").await?;
+        work.entry.subject = id.to_string();
         work.commit().await?;
         self.tell(Change::Sessions);
         Ok(())
@@ -239,6 +371,73 @@ impl Store {
     }
 }
 
+pub(super) async fn keep_password(tx: &mut Transaction, id: UserId, password: &str) -> Result<(), Error> {
+    sqlx::query("UPDATE users SET password = $1 WHERE id = $2")
+        .bind(password.to_owned())
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// The user as a change under way sees them; with `judged` these must be their grants.
+pub(super) async fn in_work(tx: &mut Transaction, id: UserId, judged: Option<&[Grant]>) -> Result<User, Error> {
+    let row = sqlx::query("SELECT * FROM users WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    let mut user = row.as_ref().map(read).transpose()?.ok_or(Error::Missing("user"))?;
+    let rows = sqlx::query("SELECT role, area_id FROM grants WHERE user_id = $1")
+        .bind(id.to_string())
+        .fetch_all(&mut **tx)
+        .await?;
+    user.grants = distinct(rows.iter().map(read_grant).collect::<Result<_, _>>()?);
+    match judged {
+        Some(judged) if judged != user.grants => Err(Error::State(Refusal::Changed)),
+        _ => Ok(user),
+    }
+}
+
+/// Whether they can manage people everywhere, now.
+fn leads(user: &User) -> bool {
+    user.disabled.is_none() && user.has_password && user.grants.contains(&Grant::everywhere(Role::Administrator))
+}
+
+/// That somebody else can.
+async fn another_leads(tx: &mut Transaction, id: UserId) -> Result<(), Error> {
+    let another = sqlx::query(
+        "SELECT 1 AS one FROM grants g JOIN users u ON u.id = g.user_id WHERE g.role = 'administrator' \
+         AND g.area_id = '' AND u.disabled IS NULL AND u.password <> '' AND u.id <> $1 LIMIT 1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(&mut **tx)
+    .await?;
+    another.map(|_| ()).ok_or(Error::State(Refusal::LastAdministrator))
+}
+
+/// What two states of a user differ in, for the record.
+fn difference(before: &User, after: &User) -> (Value, Value) {
+    let (mut was, mut became) = (Map::new(), Map::new());
+    let mut differ = |name: &str, a: Value, b: Value| {
+        if a != b {
+            was.insert(name.into(), a);
+            became.insert(name.into(), b);
+        }
+    };
+    differ("display_name", json!(before.display_name), json!(after.display_name));
+    differ(
+        "disabled",
+        json!(before.disabled.is_some()),
+        json!(after.disabled.is_some()),
+    );
+    differ("grants", listed(&before.grants), listed(&after.grants));
+    (was.into(), became.into())
+}
+
+fn listed(grants: &[Grant]) -> Value {
+    grants.iter().map(|grant| told(&[*grant])).collect()
+}
+
 async fn none_yet(tx: &mut Transaction) -> Result<(), Error> {
     match sqlx::query("SELECT 1 AS one FROM users LIMIT 1")
         .fetch_optional(&mut **tx)
@@ -274,6 +473,7 @@ fn checked(now: UnixMicros, new: &NewUser) -> Result<User, Error> {
         username,
         display_name,
         disabled: None,
+        has_password: !new.password.is_empty(),
         grants: distinct(new.grants.clone()),
     })
 }
@@ -337,6 +537,7 @@ pub(super) fn read(row: &AnyRow) -> Result<User, Error> {
         username: row.text("username")?,
         display_name: row.text("display_name")?,
         disabled: row.maybe_number("disabled")?.map(UnixMicros),
+        has_password: !row.text("password")?.is_empty(),
         grants: Vec::new(),
     })
 }

@@ -32,20 +32,37 @@ pub(crate) fn datagrams(input: &[u8]) {
         while let Some((length, after)) = rest.split_first() {
             let (datagram, after) = after.split_at(usize::from(*length).min(after.len()));
             rest = after;
-            for (path, only) in [(home, None), (Path::Mqtt, Some(ME)), (Path::Mqtt, Some(ReceiverId([8; 16])))] {
+            for (path, only) in [
+                (home, None),
+                (Path::Mqtt, Some(ME)),
+                (Path::Mqtt, Some(ReceiverId([8; 16]))),
+            ] {
                 let answered = responder.take(datagram, path, only, NOW).is_some();
-                assert!(!answered || Hello::open(key, datagram).is_ok(), "a stranger was answered");
+                assert!(
+                    !answered || Hello::open(key, datagram).is_ok(),
+                    "a stranger was answered"
+                );
             }
         }
         let Some((t1, rest)) = input.split_first_chunk() else {
             return;
         };
         let flags = rest.first().copied().unwrap_or_default();
-        let hello = Hello { receiver: ME, t1: UnixMicros(u64::from_be_bytes(*t1)), clock_set: flags & 1 != 0, probe: flags & 2 != 0 };
+        let hello = Hello {
+            receiver: ME,
+            t1: UnixMicros(u64::from_be_bytes(*t1)),
+            clock_set: flags & 1 != 0,
+            probe: flags & 2 != 0,
+        };
         let question = hello.seal(key);
-        let reply = responder.take(&question, home, None, NOW).expect("who proves it is answered");
+        let reply = responder
+            .take(&question, home, None, NOW)
+            .expect("who proves it is answered");
         let answer = reply.seal(NOW);
-        assert!(answer.len() <= question.len(), "an answer is no longer than its question");
+        assert!(
+            answer.len() <= question.len(),
+            "an answer is no longer than its question"
+        );
         assert_eq!(Answer::open(key, &answer).map(|answer| answer.t1), Ok(hello.t1));
     });
 }

@@ -43,7 +43,9 @@ impl Bench {
     pub fn new(receivers: u16) -> io::Result<Self> {
         let sink = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
         let port = sink.local_addr()?.port();
-        let ids: Vec<_> = (0..receivers).map(|n| ReceiverId(u128::from(n).to_be_bytes())).collect();
+        let ids: Vec<_> = (0..receivers)
+            .map(|n| ReceiverId(u128::from(n).to_be_bytes()))
+            .collect();
         let peers = Peers::default();
         peers.replace(ids.iter().map(|id| (*id, Secret([id.0[15] ^ id.0[14]; 32]))));
         let lane = |n: u16, id: &ReceiverId| {

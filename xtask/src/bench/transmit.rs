@@ -34,7 +34,12 @@ pub(super) fn run(as_json: bool) -> Result<()> {
             Some("Raw") => &mut raw,
             _ => &mut sealed,
         };
-        list.push(words.next().and_then(|number| number.parse::<f64>().ok()).context(output.clone())?);
+        list.push(
+            words
+                .next()
+                .and_then(|number| number.parse::<f64>().ok())
+                .context(output.clone())?,
+        );
     }
     ensure!(raw.len() == TURNS && sealed.len() == TURNS, "{output}");
     let ratios: Vec<f64> = raw.iter().zip(&sealed).map(|(raw, sealed)| sealed / raw).collect();
@@ -65,8 +70,15 @@ fn print(result: &Value) {
         "{} receivers, a key each; {} turns of {} packets, raw and sealed alternating\n",
         result["receivers"], result["turns"], result["packets a turn"]
     );
-    println!("{:<28} {:>14} {:>22}", "a packet", "ns of processor", "instructions (user)");
-    for (key, name) in [("raw", "copied and sent"), ("sealed", "copied, sealed, sent"), ("srtp", "SRTP alone")] {
+    println!(
+        "{:<28} {:>14} {:>22}",
+        "a packet", "ns of processor", "instructions (user)"
+    );
+    for (key, name) in [
+        ("raw", "copied and sent"),
+        ("sealed", "copied, sealed, sent"),
+        ("srtp", "SRTP alone"),
+    ] {
         let number = |of: &str| result[key][of].as_f64().unwrap_or(f64::NAN);
         println!("{name:<28} {:>14.0} {:>22.0}", number("ns"), number("instructions"));
     }
@@ -94,7 +106,12 @@ fn build() -> Result<PathBuf> {
 
 fn example(program: &Path, work: &str, rounds: u64, repeats: usize) -> Command {
     let mut command = Command::new(program);
-    command.args([work.to_owned(), RECEIVERS.to_string(), rounds.to_string(), repeats.to_string()]);
+    command.args([
+        work.to_owned(),
+        RECEIVERS.to_string(),
+        rounds.to_string(),
+        repeats.to_string(),
+    ]);
     command
 }
 
@@ -114,15 +131,23 @@ fn instructions(program: &Path, work: &str, scratch: &Path) -> Result<f64> {
         let total = text
             .lines()
             .find_map(|line| line.strip_prefix("summary: ").or(line.strip_prefix("totals: ")));
-        total.and_then(|number| number.trim().parse().ok()).context("callgrind gave no total")
+        total
+            .and_then(|number| number.trim().parse().ok())
+            .context("callgrind gave no total")
     };
     let (short, long) = COUNTED;
     Ok((count(long)? - count(short)?) as f64 / ((long - short) * RECEIVERS) as f64)
 }
 
 fn call(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("{command:?} cannot be started"))?;
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .output()
+        .with_context(|| format!("{command:?} cannot be started"))?;
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(String::from_utf8(output.stdout)?)
 }
 

@@ -4,7 +4,7 @@ use super::*;
 
 /// The document's operations: method, address with identifiers filled in, whether it needs a session, whether it changes
 /// something.
-fn operations() -> Vec<(String, String, bool, bool)> {
+pub(super) fn operations() -> Vec<(String, String, bool, bool)> {
     let document: Value = serde_json::from_str(&document()).unwrap();
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -51,6 +51,8 @@ fn without_a_session_only_the_public_is_answered() {
         [
             "GET /healthz",
             "GET /metrics",
+            "POST /api/v1/link",
+            "POST /api/v1/link/look",
             "POST /api/v1/session",
             "POST /api/v1/setup"
         ]

@@ -65,7 +65,7 @@ fn this_machines_scripts_are_not_limited() {
 fn a_session_has_a_measure_of_its_own() {
     let server = proxied(|config| config.limits_session_requests = 4);
     let lan = server.admin();
-    let mut mai = server.somebody("mai", &[Grant::everywhere(Role::Officer)]);
+    let mut mai = server.somebody("mai", &Grant::FIRST);
     for host in 0..4 {
         let from = format!("203.0.113.{host}");
         assert_eq!(ask(&lan, "/api/v1/areas", &from).status, 200);

@@ -4,11 +4,15 @@
 mod bad_input;
 mod bulletins;
 mod contract;
+mod factors;
 mod hostile;
 mod limits;
 mod live;
+mod patience;
 mod people;
+mod record;
 mod tokens;
+mod users;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -57,6 +61,8 @@ struct Client {
     base: String,
     cookie: String,
     csrf: String,
+    /// What makes the browser known to its users.
+    known: String,
     language: &'static str,
 }
 
@@ -147,6 +153,7 @@ impl Server {
             base,
             cookie: String::new(),
             csrf: String::new(),
+            known: String::new(),
             language: "vi",
         }
     }
@@ -215,10 +222,35 @@ impl Client {
     }
 
     fn take_session(&mut self, reply: &Reply) {
-        if let Some(cookie) = reply.headers.get("set-cookie") {
-            self.cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
-            self.csrf = reply.json()["csrf"].as_str().unwrap().to_owned();
+        for cookie in reply.headers.get_all("set-cookie") {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+            match pair.contains("loa_known_") {
+                true => self.known = pair,
+                false => self.cookie = pair,
+            }
         }
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        for session in [&body, &body["session"]] {
+            if let Some(csrf) = session["csrf"].as_str() {
+                self.csrf = csrf.to_owned();
+            }
+        }
+    }
+
+    /// Sends a change of something; what is answered may begin another session.
+    fn tell(&mut self, path: &str, body: Value) -> Reply {
+        let reply = self.post(path, body);
+        self.take_session(&reply);
+        reply
+    }
+
+    fn patch(&self, path: &str, body: Value) -> Reply {
+        let kind = [("content-type", "application/json")];
+        self.send("PATCH", path, &kind, body.to_string().as_bytes())
+    }
+
+    fn delete(&self, path: &str) -> Reply {
+        self.send("DELETE", path, &[], b"")
     }
 
     fn get(&self, path: &str) -> Reply {
@@ -239,7 +271,9 @@ impl Client {
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header("accept-language", self.language);
-        for (name, value) in [("cookie", &*self.cookie), ("x-loa-csrf", &*self.csrf)] {
+        let cookies = [&*self.cookie, &*self.known];
+        let cookies = cookies.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>();
+        for (name, value) in [("cookie", &*cookies.join("; ")), ("x-loa-csrf", &*self.csrf)] {
             if !value.is_empty() {
                 request = request.header(name, value);
             }

@@ -147,6 +147,21 @@ impl Store {
         tail(&mut pool::snapshot(&self.pool, self.kind).await?).await
     }
 
+    /// Whether the chain had this head once, as far as that can still be seen: what was pruned is past telling.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn had(&self, head: Head) -> Result<bool, Error> {
+        let mut tx = pool::snapshot(&self.pool, self.kind).await?;
+        let start = start(&mut tx).await?;
+        if head.number <= start.number {
+            return Ok(head.number < start.number || head == start);
+        }
+        let row = sqlx::query("SELECT hash FROM record WHERE number = $1").bind(head.number.cast_signed());
+        let row = row.fetch_optional(&mut *tx).await?;
+        Ok(row.is_some_and(|row| row.text("hash").is_ok_and(|hash| hash == hex(&head.hash))))
+    }
+
     /// Walks the chain, and compares it with what was `noted` of it earlier.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use sqlx::any::AnyRow;
 
 pub use chain::{Fault, Head, Verdict};
 pub use prune::Pruned;
+pub(crate) use visible::steers;
 pub use visible::{cell, visible};
 
 use super::pool::{self, Kind, Transaction};
@@ -232,14 +233,26 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn entries(&self, filter: &Filter, most: u32) -> Result<Vec<Line>, Error> {
-        let mut text = "SELECT * FROM record WHERE number < $1".to_owned();
+        self.find(filter, None, most).await
+    }
+
+    /// The first `most` entries of those asked for after the one with number `after`, the oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn entries_after(&self, filter: &Filter, after: u64, most: u32) -> Result<Vec<Line>, Error> {
+        self.find(filter, Some(after), most).await
+    }
+
+    async fn find(&self, filter: &Filter, after: Option<u64>, most: u32) -> Result<Vec<Line>, Error> {
+        let mut text = "SELECT * FROM record WHERE number < $1 AND number > $2".to_owned();
         let numbers = [("at >=", filter.since), ("at <", filter.until)];
         let texts = [
             ("who =", &filter.who),
             ("subject =", &filter.subject),
             ("substr(what, 1, length($)) =", &filter.what),
         ];
-        let mut count = 1;
+        let mut count = 2;
         let mut condition = |condition: &str| {
             count += 1;
             let condition = condition.replace('$', &format!("${count}"));
@@ -250,10 +263,12 @@ impl Store {
             .filter(|it| it.1.is_some())
             .for_each(|it| condition(it.0));
         texts.iter().filter(|it| it.1.is_some()).for_each(|it| condition(it.0));
-        text += &format!(" ORDER BY number DESC LIMIT ${}", count + 1);
+        let order = if after.is_some() { "ASC" } else { "DESC" };
+        text += &format!(" ORDER BY number {order} LIMIT ${}", count + 1);
         // Put together from constants of this function; what people ask for is bound.
         let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
         query = query.bind(super::row::integer(filter.before.unwrap_or(u64::MAX)));
+        query = query.bind(super::row::integer(after.unwrap_or(0)));
         for at in numbers.into_iter().filter_map(|it| it.1) {
             query = query.bind(micros(at));
         }

@@ -1,6 +1,6 @@
 //! One suite over a store, run on SQLite and on PostgreSQL: what holds on one must hold on the other.
 
-mod postgres;
+pub(crate) mod postgres;
 mod record;
 mod tokens;
 
@@ -404,21 +404,43 @@ async fn users_and_the_first_of_them(url: &str) {
 
 async fn sessions_end(url: &str) {
     let World { store, user, .. } = world(url).await;
-    for token in ["one", "two", "three"] {
-        store
-            .begin_session(&actor(), NOW, &user, token, "csrf", later(60))
-            .await
-            .unwrap();
+    for token in ["one", "two", "three", "half"] {
+        let new = NewSession {
+            token_hash: token,
+            csrf: "csrf",
+            expires: later(60),
+            ends: later(85),
+            half: token == "half",
+            second_factor: false,
+        };
+        store.begin_session(&actor(), NOW, &user, new).await.unwrap();
     }
     let session = store.session(later(59), "one").await.unwrap().unwrap();
     assert_eq!(
         (session.user, session.csrf, session.expires),
-        (user, "csrf".into(), later(60))
+        (user.clone(), "csrf".into(), later(60))
     );
+    assert_eq!(store.sessions_of(NOW, user.id).await.unwrap().len(), 3);
     assert_eq!(store.session(later(60), "one").await.unwrap(), None);
     assert_eq!(store.session(NOW, "four").await.unwrap(), None);
-    store.prolong_session("one", later(90)).await.unwrap();
-    assert!(store.session(later(60), "one").await.unwrap().is_some());
+    store.prolong_session(later(58), "one", later(90)).await.unwrap();
+    assert!(store.session(later(84), "one").await.unwrap().is_some());
+    // However much it is used.
+    assert_eq!(store.session(later(85), "one").await.unwrap(), None);
+    let own = store.sessions_of(later(60), user.id).await.unwrap();
+    assert_eq!(
+        own.iter().map(|it| (it.id, it.used)).collect::<Vec<_>>(),
+        [(session.id, later(58))]
+    );
+    for n in 1..=3 {
+        let goes_on = store.wrong_factor(&actor(), NOW, user.id, "half", "totp", 3).await;
+        assert_eq!(goes_on.unwrap(), n < 3);
+    }
+    assert_eq!(store.session(NOW, "half").await.unwrap(), None);
+    store
+        .end_session_of(&actor(), NOW, UserId([9; 16]), session.id)
+        .await
+        .unwrap_err();
     store.end_session(&actor(), NOW, "two").await.unwrap();
     assert_eq!(store.session(NOW, "two").await.unwrap(), None);
     store.set_password(&actor(), NOW, "lan", "$new").await.unwrap();

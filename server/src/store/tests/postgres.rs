@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 /// Where Debian keeps the programs.
 const PROGRAMS: &str = "/usr/lib/postgresql";
 
-pub(super) enum Server {
+pub(crate) enum Server {
     /// One that is there.
     Given { url: String, run: String },
     /// One of our own.
@@ -20,7 +20,7 @@ pub(super) enum Server {
 
 impl Server {
     /// The one that is given, or one of our own; `None` where PostgreSQL is not installed.
-    pub(super) fn find() -> io::Result<Option<Self>> {
+    pub(crate) fn find() -> io::Result<Option<Self>> {
         if let Ok(url) = std::env::var("LOA_TEST_POSTGRES") {
             let run = format!(
                 "loa_{}",
@@ -57,7 +57,7 @@ impl Server {
     }
 
     /// The URL of a new database.
-    pub(super) fn database(&self, name: &str) -> String {
+    pub(crate) fn database(&self, name: &str) -> String {
         match self {
             Self::Given { url, run } => {
                 let name = format!("{run}_{name}");

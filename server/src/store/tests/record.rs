@@ -367,7 +367,7 @@ pub(super) async fn the_vaults_key_is_rotated_beside_a_running_server(url: &str)
     let second = enrol("hai", 2).await;
     for store in [&server, &beside] {
         let mut rows = store.receivers().await.unwrap();
-        rows.sort_by_key(|row| row.id);
+        rows.sort_by_key(|row| row.secret.0);
         let rows: Vec<_> = rows.iter().map(|row| (row.id, row.secret.0)).collect();
         assert_eq!(rows, [(first, [1; 32]), (second, [2; 32])]);
     }

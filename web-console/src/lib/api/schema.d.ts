@@ -238,45 +238,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/tokens": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Your API tokens */
-        get: operations["listTokens"];
-        put?: never;
-        /**
-         * Make an API token
-         * @description It can never do more than you can at that moment, ends when you are disabled, and is shown once. With `emergency` it is made
-         *     only in a session that showed a second factor (unless the settings ask for none).
-         */
-        post: operations["makeToken"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tokens/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Take an API token back */
-        delete: operations["removeToken"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -412,11 +373,6 @@ export interface components {
             /** @description `officer`, `approver`, `administrator`, `technician` or `auditor`. */
             role: string;
         };
-        /** @description A token that was made. */
-        MadeToken: components["schemas"]["Token"] & {
-            /** @description What a program sends as `Authorization: Bearer …`. Shown this once. */
-            token: string;
-        };
         /** @description An area to be added. */
         NewArea: {
             code?: string;
@@ -445,23 +401,6 @@ export interface components {
              * @description Per cent; 80 if absent.
              */
             volume?: number;
-        };
-        /** @description A token to be made. */
-        NewToken: {
-            /** @description Where it is to be good, and below; absent: wherever its owner may. */
-            area_id?: string;
-            /**
-             * Format: date-time
-             * @description At most 366 days away.
-             */
-            expires_at: string;
-            /** @description What it is for, in words. */
-            name: string;
-            /**
-             * @description `see`, `compose`, `broadcast`, `approve`, `emergency`, `receivers`, `areas`, `people`, `record`: those that it is to
-             *     have. Almost everything takes `see` too.
-             */
-            rights: string[];
         };
         /** @description What became of a broadcast at one receiver. */
         Receipt: {
@@ -580,26 +519,6 @@ export interface components {
             areas: string[];
             receivers: string[];
         };
-        /** @description An API token, but for what it is shown by. */
-        Token: {
-            /** @description Where; absent: wherever its owner may. */
-            area_id?: string;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            expires_at: string;
-            id: string;
-            /**
-             * Format: date-time
-             * @description To some minutes.
-             */
-            last_used_at?: string;
-            /** @description The network address. */
-            last_used_from?: string;
-            name: string;
-            /** @description What it is good for, as far as its owner may do it. */
-            rights: string[];
-        };
         /** @description The form of an upload; the file comes last. */
         Upload: {
             /** @description Whose it is. Absent: the only area in which who uploads makes bulletins, else of who may do everything everywhere. */
@@ -643,16 +562,7 @@ export interface operations {
                     "application/json": components["schemas"]["Area"][];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -661,7 +571,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -712,16 +622,7 @@ export interface operations {
                     "application/json": components["schemas"]["Area"];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -730,7 +631,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -809,16 +710,7 @@ export interface operations {
                     "application/json": components["schemas"]["Broadcast"][];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -827,7 +719,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -887,16 +779,7 @@ export interface operations {
                     "application/json": components["schemas"]["Broadcast"];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -905,7 +788,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -999,16 +882,7 @@ export interface operations {
                     "application/json": components["schemas"]["Receipt"][];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1017,7 +891,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1075,16 +949,7 @@ export interface operations {
                     "application/json": components["schemas"]["Broadcast"];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1093,7 +958,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1163,16 +1028,7 @@ export interface operations {
                     "application/json": components["schemas"]["Bulletin"][];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1181,7 +1037,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1241,7 +1097,7 @@ export interface operations {
                     "application/json": components["schemas"]["Bulletin"];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            /** @description `bad_request`: not a form, or cut off */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1250,7 +1106,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1259,7 +1115,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1344,16 +1200,7 @@ export interface operations {
                     "application/json": components["schemas"]["Bulletin"];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1362,7 +1209,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1429,16 +1276,7 @@ export interface operations {
                     "audio/ogg": unknown;
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1447,7 +1285,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1510,16 +1348,7 @@ export interface operations {
                     "text/event-stream": components["schemas"]["Snapshot"];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1528,7 +1357,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1575,16 +1404,7 @@ export interface operations {
                     "application/json": components["schemas"]["Receiver"][];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1593,7 +1413,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1644,16 +1464,7 @@ export interface operations {
                     "application/json": components["schemas"]["Enrolled"];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1662,7 +1473,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1751,16 +1562,7 @@ export interface operations {
                     "application/json": components["schemas"]["Receiver"];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1769,7 +1571,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1854,16 +1656,7 @@ export interface operations {
                     "application/json": components["schemas"]["Receiver"];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1872,7 +1665,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1937,16 +1730,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1955,7 +1739,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2078,16 +1862,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
+            /** @description `unauthenticated`: not signed in, or the session has ended */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2096,7 +1871,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user may do there; `second_factor`: not without one */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2193,242 +1968,6 @@ export interface operations {
                 };
             };
             /** @description `bad_request`, `busy`, `internal` */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    listTokens: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The oldest first, expired ones too */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Token"][];
-                };
-            };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    makeToken: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewToken"];
-            };
-        };
-        responses: {
-            /** @description The token, this once */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MadeToken"];
-                };
-            };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_slow`: the request came in too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_large`: the request is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `invalid`: see `fields` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    removeToken: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The token's identifier */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is nothing any more */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `unauthenticated`: not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `not_found`: none of yours */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `internal`, `busy`: a fault of the server, told in its log */
             default: {
                 headers: {
                     [name: string]: unknown;
