@@ -24,7 +24,10 @@ fn the_stories_of_the_console() -> Result<()> {
     speech::to_mp3(&wav, &mp3)?;
     // Another one that nobody has set up yet.
     let (_fresh, setup) = Server::fresh(&village.folder().join("fresh"), &Settings::default())?;
+    // And one for the stories about people, which change who may do what there.
+    let (office, _) = Server::start(&village.folder().join("office"), Settings::default())?;
     let (user, password) = village.server.administrator();
+    let (office_user, office_password) = office.administrator();
     let status = Command::new("npx")
         .args(["playwright", "test"])
         .current_dir(repository().join("web-console"))
@@ -34,6 +37,9 @@ fn the_stories_of_the_console() -> Result<()> {
         .env("LOA_E2E_ONLINE", RUNNING.to_string())
         .env("LOA_E2E_SILENT", SILENT.to_string())
         .env("LOA_E2E_MP3", &mp3)
+        .env("LOA_E2E_OFFICE_URL", office.base())
+        .env("LOA_E2E_OFFICE_USER", office_user)
+        .env("LOA_E2E_OFFICE_PASSWORD", office_password)
         .env("LOA_E2E_SETUP", setup)
         .status()?;
     ensure!(status.success(), "npx playwright test: {status}");

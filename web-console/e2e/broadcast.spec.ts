@@ -2,6 +2,7 @@
 import { expect, test } from '@playwright/test';
 import { approved, broadcast, bulletin, compose, everyReceiver, looks, onAirBar, openUpload, play, section, signIn, stopPlaying, titled, vi } from './console';
 import { env } from './env';
+import { Api, goIn, letIn, more, setUpTotp, username } from './office';
 
 test('an MP3 is uploaded, heard, approved and broadcast to its end; every receiver accounts for it', async ({ page }, { project }) => {
   const title = titled('Tiêm chủng mở rộng');
@@ -65,7 +66,7 @@ test('what is not approved cannot be chosen, and nothing is broadcast nowhere', 
   await expect(form.getByRole('button', { name: vi.broadcastNowIdle })).toBeDisabled();
 });
 
-test('an emergency is asked for twice, and changing the act takes the first back', async ({ page }, { project }) => {
+test('an emergency takes a second step, is asked for twice, and changing the act takes the first back', async ({ page, browser }, { project }) => {
   const title = titled('Nước lũ về');
   await signIn(page);
   await openUpload(page);
@@ -73,21 +74,48 @@ test('an emergency is asked for twice, and changing the act takes the first back
   await page.getByLabel(vi.title).fill(title);
   await page.getByLabel(vi.class).selectOption('emergency');
   await page.getByRole('button', { name: vi.upload, exact: true }).click();
-  await page.getByRole('button', { name: vi.approveNamed(title) }).click();
-  await expect(bulletin(page, title).getByText(vi.approved)).toBeVisible({ timeout: 60_000 });
+  await expect(bulletin(page, title).getByText(vi.draft)).toBeVisible({ timeout: 60_000 });
+  await page.close();
 
-  await compose(page, title);
-  await page.getByRole('button', { name: vi.broadcastNow(everyReceiver) }).click();
-  const sure = page.getByRole('button', { name: vi.emergencyNow(everyReceiver) });
+  // Somebody who may, with a password alone so far, signed in on two machines.
+  const who = username('chi.huy');
+  const link = await (await Api.of(env)).invite(who, 'Bùi Thị Chỉ Huy', [{ role: 'approver' }]);
+  const { page: office, context } = await letIn(browser, link, env.url);
+  const elsewhere = await browser.newContext({ viewport: project.name === 'phone' ? { width: 390, height: 844 } : { width: 1366, height: 768 } });
+  const their = await elsewhere.newPage();
+  await goIn(their, who, undefined, env.url);
+
+  await office.getByRole('button', { name: vi.approveNamed(title) }).click();
+  await expect(bulletin(office, title).getByText(vi.emergencySetUp)).toBeVisible();
+  await looks(office, 'emergency-set-up', 'laptop');
+  await bulletin(office, title).getByRole('link', { name: vi.emergencySetUpLink }).click();
+  const { app } = await setUpTotp(office);
+  await looks(office, 'emergency-set-up-done', 'laptop');
+  await office.getByRole('link', { name: more.backToBroadcast }).click();
+  await office.getByRole('button', { name: vi.approveNamed(title) }).click();
+  await expect(bulletin(office, title).getByText(vi.approved)).toBeVisible();
+
+  // The other machine's session knows of no second step: it is asked for where the act is, and what was chosen stays.
+  const form = section(their, vi.composeTitle);
+  await compose(their, title);
+  await their.getByRole('button', { name: vi.broadcastNow(everyReceiver) }).click();
+  const sure = their.getByRole('button', { name: vi.emergencyNow(everyReceiver) });
   await expect(sure).toBeVisible();
-  await expect(page.getByText(vi.emergencyConfirm)).toBeVisible();
-  await looks(page, 'emergency', project.name);
-  await section(page, vi.composeTitle).getByRole('checkbox').first().uncheck();
-  await section(page, vi.composeTitle).getByRole('checkbox').first().check();
+  await expect(their.getByText(vi.emergencyConfirm)).toBeVisible();
+  await looks(their, 'emergency', project.name);
+  await form.getByRole('checkbox').first().uncheck();
+  await form.getByRole('checkbox').first().check();
   await expect(sure).toHaveCount(0);
-  await expect(broadcast(page, title)).toHaveCount(0);
-  await page.getByRole('button', { name: vi.broadcastNow(everyReceiver) }).click();
+  await expect(broadcast(their, title)).toHaveCount(0);
+  await their.getByRole('button', { name: vi.broadcastNow(everyReceiver) }).click();
   await sure.click();
-  await expect(onAirBar(page).getByText(vi.reallyPlaying(env.online, everyReceiver))).toBeVisible({ timeout: 30_000 });
-  await stopPlaying(page, title);
+  await expect(form.getByText(vi.emergencySecond)).toBeVisible();
+  await looks(their, 'emergency-second', project.name);
+  await form.getByLabel(vi.code).fill(await app.code());
+  await form.getByRole('button', { name: vi.continue }).click();
+  await expect(form.getByText(vi.emergencyReady)).toBeVisible();
+  await sure.click();
+  await expect(onAirBar(their).getByText(vi.reallyPlaying(env.online, everyReceiver))).toBeVisible({ timeout: 30_000 });
+  await stopPlaying(their, title);
+  await Promise.all([context.close(), elsewhere.close()]);
 });

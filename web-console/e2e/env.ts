@@ -15,5 +15,11 @@ export const env = {
   /** Receivers enrolled there that nobody switched on: at least one, so that silence is seen too. */
   silent: Number(told('LOA_E2E_SILENT', 'how many more are enrolled there but not running, at least 1')),
   mp3: told('LOA_E2E_MP3', 'the path of an MP3 of at least 30 seconds'),
+  /** Another server, whose stories change people, areas and receivers as they like. */
+  office: {
+    url: told('LOA_E2E_OFFICE_URL', 'the address of another `loa serve`'),
+    user: told('LOA_E2E_OFFICE_USER', 'the user name of an administrator there'),
+    password: told('LOA_E2E_OFFICE_PASSWORD', 'that administrator’s password')
+  },
   setup: told('LOA_E2E_SETUP', 'the one-time link that another, fresh `loa serve` printed, not used yet')
 };

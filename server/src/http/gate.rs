@@ -186,6 +186,9 @@ impl FromRequestParts<App> for Entering {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if bearer::shown(&parts.headers)?.is_some() {
+            return Err(Problem::session_only());
+        }
         let token = cookie(app, &parts.headers, COOKIE).ok_or_else(Problem::unauthenticated)?;
         let token_hash = hash(&token);
         let now = app.now();

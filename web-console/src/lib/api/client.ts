@@ -10,11 +10,14 @@ export type Receiver = Schemas['Receiver'];
 export type Bulletin = Schemas['Bulletin'];
 export type Broadcast = Schemas['Broadcast'];
 export type Receipt = Schemas['Receipt'];
-export type Session = Schemas['Session'];
+export type Session = Schemas['Session'] & SecondFactor;
 export type User = Schemas['User'];
 export type Target = Schemas['Target'];
 export type Class = Schemas['Class'];
 export type Snapshot = Schemas['Snapshot'];
+
+/** How far a session has come with second factors, and by which its owner can show themselves. */
+type SecondFactor = { second_factor?: 'off' | 'needed' | 'passed'; factors?: string[] };
 
 /** A request that did not succeed, with what to say about it; `status` is 0 when the server was not reached. */
 export class Failure extends Error {
@@ -69,8 +72,21 @@ type Answer<T> = { data?: T; error?: unknown; response: Response };
 
 async function take<T>(answer: Promise<Answer<T>>): Promise<T> {
   const { data, error, response } = await answer;
-  if (!response.ok) throw new Failure(response.status, asProblem(error, response.status));
+  if (!response.ok) throw new Failure(response.status, withWait(asProblem(error, response.status), response.headers.get('retry-after')));
   return data as T;
+}
+
+/** Adds from when on another attempt makes sense, if the server said so. */
+function withWait(problem: Problem, retryAfter: string | null): Problem {
+  const seconds = Number(retryAfter ?? Number.NaN);
+  return problem.code === 'wait' && Number.isFinite(seconds) ? { ...problem, until: serverNow() + seconds * 1000 } : problem;
+}
+
+type Untyped = { request: (method: string, path: string, init: object) => Promise<Answer<unknown>> };
+
+/** A request by its method and path, for the other files of this folder; `T` is what the server's document says. */
+export function ask<T>(method: 'get' | 'post' | 'patch' | 'delete', path: string, body?: object, query?: object): Promise<T> {
+  return take((api as unknown as Untyped).request(method, path, { body, params: { query } })) as Promise<T>;
 }
 
 /** Reads an error body; a proxy's HTML page or an empty body still becomes a problem with a code. */
@@ -79,7 +95,8 @@ export function asProblem(body: unknown, status: number): Problem {
   return { code: `http_${status}`, message: `HTTP ${status}` };
 }
 
-function keep(session: Session): Session {
+/** Takes over a session that a request has begun or changed. */
+export function keep(session: Session): Session {
   csrf = session.csrf;
   return session;
 }
@@ -97,6 +114,12 @@ export async function whoAmI(): Promise<Session | null> {
     throw error;
   }
 }
+
+/** The second step: a code from the authenticator app, or a recovery code. */
+export const showCode = async (code: string) => keep(await ask<Session>('post', '/api/v1/session/totp', { code }));
+
+/** How else one can come in: the name of the OpenID Connect provider, if there is one. */
+export const waysIn = () => ask<{ oidc?: { name: string } }>('get', '/api/v1/sign-in');
 
 export async function signOut(): Promise<void> {
   await take(api.DELETE('/api/v1/session'));
@@ -126,12 +149,14 @@ export function upload(
   file: File,
   title: string,
   klass: Class,
+  area: string,
   onProgress: (part: number) => void,
   signal: AbortSignal
 ): Promise<Bulletin> {
   const form = new FormData();
   form.set('title', title);
   form.set('class', klass);
+  if (area !== '') form.set('area_id', area);
   form.set('file', file, file.name); // last: the server knows title and class before it streams the file to disk
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();

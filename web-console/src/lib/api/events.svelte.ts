@@ -2,8 +2,9 @@
 // Says truthfully when it hears nothing: the connection counts as lost when the stream breaks, when the browser is off the
 // network, or when a silent stream's server no longer answers its health page. Not here: requests (client.ts).
 import { SvelteMap } from 'svelte/reactivity';
-import type { Area, Broadcast, Bulletin, Receiver, Snapshot } from './client';
+import type { Area, Broadcast, Bulletin, Receiver, Session, Snapshot } from './client';
 import * as client from './client';
+import type { Claim } from './receivers';
 
 type Connection = 'connecting' | 'live' | 'lost';
 
@@ -19,8 +20,12 @@ class Live {
   heardAt = $state<Date | null>(null);
   /** The server ended our session: the page must ask to sign in again. */
   signedOut = $state(false);
+  /** Who is signed in, and what they were granted. */
+  session = $state<Session | null>(null);
   /** True once the first whole state has come. */
   ready = $state(false);
+  /** Devices that ask to be taken in; told to who may do that. */
+  claims = $state.raw<Claim[]>([]);
   readonly areas = new SvelteMap<string, Area>();
   readonly receivers = new SvelteMap<string, Receiver>();
   readonly broadcasts = new SvelteMap<string, Broadcast>();
@@ -63,7 +68,13 @@ class Live {
       });
     source.onopen = () => this.#heard();
     source.onerror = () => this.#broke(source);
-    on('snapshot', (whole: Snapshot) => this.#replace(whole));
+    on('claims', (all: Claim[]) => (this.claims = all));
+    on('snapshot', (whole: Snapshot & { claims?: Claim[] }) => {
+      // Another one means that much has changed, perhaps what one may do.
+      if (this.ready) void this.refresh().catch(() => undefined);
+      this.#replace(whole);
+      this.claims = whole.claims ?? [];
+    });
     on('receiver', (one: Receiver) => this.receivers.set(one.id, one));
     on('broadcast', (one: Broadcast) => this.broadcasts.set(one.id, one));
     on('bulletin', (one: Bulletin) => this.bulletins.set(one.id, one));
@@ -92,12 +103,17 @@ class Live {
     this.#retry = setTimeout(() => void this.#reopen(), pause);
   }
 
+  /** Asks anew who is signed in, after something that may have changed it. */
+  async refresh() {
+    const session = await client.whoAmI();
+    if (session === null || session.second_factor === 'needed') this.signedOut = true;
+    else this.session = session;
+  }
+
   async #reopen() {
     try {
-      if ((await client.whoAmI()) === null) {
-        this.signedOut = true;
-        return;
-      }
+      await this.refresh();
+      if (this.signedOut) return;
     } catch {
       this.#lose();
       this.#reopenSoon(RETRY[Math.min(this.#attempt++, RETRY.length - 1)] ?? 5_000);
@@ -124,9 +140,10 @@ class Live {
   }
 
   /** Puts what a request answered in place at once, without waiting for the stream to say the same. */
-  tell(what: { broadcast?: Broadcast; bulletin?: Bulletin }) {
+  tell(what: { broadcast?: Broadcast; bulletin?: Bulletin; receiver?: Receiver }) {
     if (what.broadcast) this.broadcasts.set(what.broadcast.id, what.broadcast);
     if (what.bulletin) this.bulletins.set(what.bulletin.id, what.bulletin);
+    if (what.receiver) this.receivers.set(what.receiver.id, what.receiver);
   }
 }
 

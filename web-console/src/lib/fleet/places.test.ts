@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Area, Receiver } from '../api/client';
-import { covered, places, reached, simplest } from './places';
+import { covered, places, reached, simplest, within } from './places';
 
 const area = (id: string, name: string, parent_id?: string, path: string[] = [id]): Area =>
   ({ id, name, kind: 'village', parent_id, path }) as Area;
@@ -34,4 +34,8 @@ describe('a target', () => {
     expect(covered(areas[0]!, { areas: ['x'], receivers: [] })).toBe(true);
     expect(covered(areas[1]!, { areas: ['x'], receivers: [] })).toBe(false);
   });
+});
+
+it('of a choice only what is offered counts', () => {
+  expect(within({ areas: ['1', 'elsewhere'], receivers: ['a', 'gone'] }, tree)).toEqual({ areas: ['1'], receivers: ['a'] });
 });

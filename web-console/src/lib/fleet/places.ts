@@ -58,3 +58,10 @@ export function simplest(target: Target, list: readonly Place[]): Target {
   const inside = new Set(list.filter(({ area }) => areas.includes(area.id)).flatMap(({ within }) => within.map(({ id }) => id)));
   return { areas, receivers: target.receivers.filter((id) => !inside.has(id)) };
 }
+
+/** The part of the choice that the tree offers. */
+export function within(target: Target, list: readonly Place[]): Target {
+  const areas = new Set(list.map(({ area }) => area.id));
+  const receivers = new Set(list.flatMap(({ receivers }) => receivers.map(({ id }) => id)));
+  return { areas: target.areas.filter((id) => areas.has(id)), receivers: target.receivers.filter((id) => receivers.has(id)) };
+}

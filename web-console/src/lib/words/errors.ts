@@ -12,6 +12,14 @@ const sentences: Record<string, Record<Language, string>> = {
     vi: 'Tên đăng nhập hoặc mật khẩu không đúng.',
     en: 'The user name or the password is wrong.'
   },
+  invalid_code: {
+    vi: 'Mã không đúng, hoặc đã dùng rồi. Chờ mã mới trên điện thoại rồi nhập lại.',
+    en: 'The code is wrong, or was used already. Wait for a new one on the phone and type that.'
+  },
+  passkey_cancelled: {
+    vi: 'Chưa dùng được khóa truy cập: đã hủy, hoặc máy này không có khóa nào của bạn.',
+    en: 'The passkey was not used: cancelled, or this device has none of yours.'
+  },
   unauthenticated: {
     vi: 'Phiên làm việc đã hết. Mời đăng nhập lại.',
     en: 'Your session has ended. Please sign in again.'
@@ -40,6 +48,10 @@ const sentences: Record<string, Record<Language, string>> = {
     vi: 'Đường dẫn này đã dùng rồi hoặc đã hết hạn.',
     en: 'This link has been used, or has expired.'
   },
+  link_closed: {
+    vi: 'Đường dẫn này đã dùng rồi, đã hết hạn hoặc đã được thay bằng đường dẫn mới.',
+    en: 'This link has been used, has expired, or was replaced by a newer one.'
+  },
   not_approved: {
     vi: 'Bản tin chưa được duyệt.',
     en: 'The bulletin is not approved.'
@@ -64,7 +76,7 @@ const sentences: Record<string, Record<Language, string>> = {
 };
 
 /** What the server (or the lack of one) said: its code, its own sentence, and field by field what is wrong. */
-export type Problem = { code: string; message: string; fields?: Record<string, string> };
+export type Problem = { code: string; message: string; fields?: Record<string, string>; /** When to try again, in milliseconds of the epoch. */ until?: number };
 
 /** The sentence to show for `problem` in `language`. */
 export function sentence(problem: Problem, language: Language): string {

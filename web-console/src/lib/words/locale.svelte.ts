@@ -1,6 +1,5 @@
 // Which language and appearance this browser shows, remembered for the next visit.
 // Not here: the words (vi.ts, en.ts).
-import { en } from './en';
 import { vi, type Words } from './vi';
 
 export type Language = 'vi' | 'en';
@@ -26,11 +25,21 @@ function remember(key: string, value: string) {
 class Locale {
   language = $state<Language>(remembered('loa.language', ['vi', 'en'], 'vi'));
   theme = $state<Theme>(remembered('loa.theme', ['auto', 'light', 'dark'], 'auto'));
-  readonly words: Words = $derived(this.language === 'en' ? en : vi);
+  /** English comes when it is asked for: most never do, and their line is slow. */
+  #english = $state.raw<Words | null>(null);
+  /** The language of the words that are shown: the one chosen, once it is there. */
+  readonly shown: Language = $derived(this.language === 'en' && this.#english !== null ? 'en' : 'vi');
+  readonly words: Words = $derived(this.shown === 'en' && this.#english !== null ? this.#english : vi);
+
+  /** Fetches the words of the language chosen; without a server Vietnamese stays. */
+  async fetch() {
+    if (this.language === 'en' && this.#english === null) this.#english = await import('./en').then(({ en }) => en, () => null);
+  }
 
   /** Puts language and appearance on the document; called once by the layout, inside an effect. */
   apply() {
-    document.documentElement.lang = this.language;
+    void this.fetch();
+    document.documentElement.lang = this.shown;
     if (this.theme === 'auto') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = this.theme;
     remember('loa.language', this.language);
@@ -39,7 +48,7 @@ class Locale {
 
   /** Clock time with seconds where a moment matters: 5:30:07. */
   time(at: Date, seconds = false): string {
-    return at.toLocaleTimeString(this.language === 'vi' ? 'vi-VN' : 'en-GB', {
+    return at.toLocaleTimeString(this.shown === 'vi' ? 'vi-VN' : 'en-GB', {
       hour: 'numeric',
       minute: '2-digit',
       ...(seconds ? { second: '2-digit' } : {})
@@ -54,9 +63,14 @@ class Locale {
     return `${time}, ${at.getDate()}/${at.getMonth() + 1}${year}`;
   }
 
+  /** A moment in full, to the second: as a record says it. */
+  dateTime(at: Date): string {
+    return `${this.time(at, true)}, ${at.getDate()}/${at.getMonth() + 1}/${at.getFullYear()}`;
+  }
+
   /** A number with at most `digits` decimals. */
   number(value: number, digits: number): string {
-    return value.toLocaleString(this.language === 'vi' ? 'vi-VN' : 'en-GB', { maximumFractionDigits: digits });
+    return value.toLocaleString(this.shown === 'vi' ? 'vi-VN' : 'en-GB', { maximumFractionDigits: digits });
   }
 
   /** A length in words, whole seconds. */

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { en } from './en';
 import { sentence } from './errors';
 import { clock, whole } from './locale.svelte';
+import { en as moreEn } from './more/en';
+import { vi as moreVi } from './more/vi';
 import { vi } from './vi';
 
 type Tree = { [key: string]: unknown };
@@ -13,11 +15,14 @@ const keys = (tree: Tree, before = ''): string[] =>
     typeof value === 'object' ? keys(value as Tree, `${before}${key}.`) : [`${before}${key}`]
   );
 
-describe('the dictionaries', () => {
-  it('have the same words', () => expect(keys(en)).toEqual(keys(vi)));
+describe.each([
+  { name: 'the main page’s', vi: vi as object, en: en as object },
+  { name: 'the other pages’', vi: moreVi as object, en: moreEn as object }
+])('the dictionaries: $name', ({ vi, en }) => {
+  it('have the same words', () => expect(keys(en as Tree)).toEqual(keys(vi as Tree)));
   it('are composed Unicode (NFC)', () => {
-    for (const word of JSON.stringify([vi, en])) expect(word).toBe(word.normalize('NFC'));
-    expect(JSON.stringify(vi)).toBe(JSON.stringify(vi).normalize('NFC'));
+    const all = JSON.stringify([vi, en]);
+    expect(all).toBe(all.normalize('NFC'));
   });
   it('leave nothing of the Vietnamese in the English', () => {
     expect(JSON.stringify(en)).not.toMatch(/[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệịỉĩọỏốồổỗộớờởỡợụủũứừửữựỳỵỷỹ]/i);
@@ -27,10 +32,11 @@ describe('the dictionaries', () => {
 it('every word is said somewhere', () => {
   const folder = new URL('../../', import.meta.url);
   const source = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(svelte|ts)$/.test(name) && !/words\/(vi|en)\.ts$/.test(name))
+    .filter((name) => /\.(svelte|ts)$/.test(name) && !/words\/(more\/)?(vi|en)\.ts$/.test(name))
     .map((name) => readFileSync(new URL(name, folder), 'utf8'))
     .join('\n');
-  const unsaid = Object.keys(vi).filter((key) => !new RegExp(`words\\.${key}\\b`).test(source));
+  const said = (object: string, key: string) => new RegExp(`\\b${object}\\.${key}\\b`).test(source);
+  const unsaid = [...Object.keys(vi).filter((key) => !said('words', key)), ...Object.keys(moreVi).filter((key) => !said('more', key))];
   expect(unsaid).toEqual([]);
 });
 
