@@ -35,7 +35,7 @@ pub fn access_list() -> String {
     let (ask, hear) = (Topic::every_claim(), ClaimWord::Answer.name());
     writeln!(
         text,
-        "\nuser {USER}\ntopic write {ask}\ntopic read {ROOT}/claim/+/{hear}"
+        "\nuser {USER}\ntopic write {ask}\ntopic read {ROOT}/claim/+/{hear}\ntopic deny {ROOT}/area/#"
     )
     .expect("text grows");
     text

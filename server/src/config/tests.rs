@@ -195,7 +195,11 @@ fn every_key_is_explained_and_mistyped_variables_are_noticed() {
     for key in KEYS {
         assert!(!key.vi.is_empty() && !key.en.is_empty(), "{}", key.name);
         let flag = key.flag();
-        assert!(flag.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{flag}");
+        assert!(
+            flag.chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
+            "{flag}"
+        );
     }
     let names = [
         "LOA_HTTP_LISTEN",

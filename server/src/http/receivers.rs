@@ -108,6 +108,10 @@ pub(super) async fn change(
     };
     change.volume.map(store::receivers::checked_volume).transpose()?;
     let more = change.name.is_some() || change.area.is_some();
+    if !more && change.volume.is_none() {
+        let (vi, en) = ("Hãy cho biết cần đổi gì.", "Say what is to change.");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", vi, en));
+    }
     // How loud it is matters to who broadcasts as much as to who mounted it.
     let right = match !more && caller.authority.may_somewhere(Right::Broadcast) {
         true => Right::Broadcast,

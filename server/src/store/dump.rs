@@ -26,7 +26,16 @@ const LEFT: &[&str] = &[
 /// Columns that are no use to anybody without the keys, or tell who reads them something that opens doors.
 const SECRET: &[(&str, &str)] = &[("users", "password")];
 /// Tables that hold nothing but what opens doors.
-const SECRETS: &[&str] = &["vault", "tokens", "api_tokens", "factors", "recovery_codes"];
+const SECRETS: &[&str] = &[
+    "vault",
+    "tokens",
+    "api_tokens",
+    "factors",
+    "recovery_codes",
+    // Of no use without the private keys: a server without them begins anew, and enrols anew.
+    "signing_keys",
+    "claims",
+];
 /// Tables that a fresh database has rows in.
 const SEEDED: &[&str] = &["changes", "record_start", "vault"];
 /// Rows handed out at once.

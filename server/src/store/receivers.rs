@@ -146,7 +146,7 @@ impl Store {
             area: Some(new.area),
             before: None,
             after: Some(json!({
-                "name": name, "area": new.area.to_string(), "volume": new.volume, "by": way(claim.as_ref()),
+                "name": name, "area_id": new.area.to_string(), "volume": new.volume, "by": way(claim.as_ref()),
             })),
         };
         let tx = &mut work.tx;
@@ -170,11 +170,6 @@ impl Store {
         .execute(&mut **tx)
         .await
         .map_err(Error::taken("name"))?;
-        work.more = More {
-            area: Some(new.area),
-            before: None,
-            after: Some(json!({ "name": work.entry.detail, "area_id": new.area.to_string(), "volume": new.volume })),
-        };
         if let Some(keys) = claim {
             claims::keep(tx, id, &keys, now).await?;
         }
@@ -455,7 +450,7 @@ impl Kept {
             }
         };
         add("name", json!(self.name), json!(other.name));
-        add("area", json!(self.area.to_string()), json!(other.area.to_string()));
+        add("area_id", json!(self.area.to_string()), json!(other.area.to_string()));
         add("volume", json!(self.volume), json!(other.volume));
         (before, after)
     }

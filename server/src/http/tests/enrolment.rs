@@ -66,8 +66,8 @@ fn a_receiver_is_moved_by_who_may_in_both_areas() {
         last(&server),
         (
             "receiver.move".into(),
-            json!({ "area": north }),
-            json!({ "area": south })
+            json!({ "area_id": north }),
+            json!({ "area_id": south })
         )
     );
     assert_eq!(server.told(), [Notice::ReceiversChanged]);
