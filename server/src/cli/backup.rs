@@ -65,7 +65,7 @@ impl Backup {
         }
         let passphrase = match self.without_keys {
             true => None,
-            false => Some(self.passphrase.new()?),
+            false => Some(self.passphrase.chosen()?),
         };
         let (_, data, store) = self.place.open().await?;
         let now = clock::now();
@@ -137,7 +137,7 @@ fn tell(what: &str, it: &Contents) -> anyhow::Result<()> {
 
 impl Passphrase {
     /// The passphrase of a new backup.
-    fn new(&self) -> anyhow::Result<SecretString> {
+    fn chosen(&self) -> anyhow::Result<SecretString> {
         let passphrase = match self.given()? {
             Some(given) => given,
             None if !std::io::stdin().is_terminal() => bail!(

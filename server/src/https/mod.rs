@@ -97,7 +97,7 @@ pub struct Https {
 enum Renewal {
     Files(Files),
     Acme(Box<acme::Acme>),
-    Own(Own),
+    Own(Box<Own>),
 }
 
 impl Https {
@@ -124,7 +124,7 @@ impl Https {
             return Ok(Some(Self {
                 keeper,
                 authority: Some(own.authority()),
-                renewal: Renewal::Own(own),
+                renewal: Renewal::Own(Box::new(own)),
             }));
         };
         // Until the directory has given one, people reach the server all the same.

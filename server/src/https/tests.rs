@@ -220,8 +220,14 @@ fn a_given_certificate_is_changed_without_breaking_a_connection_and_a_broken_one
         config.https_certificate = Some(file.clone());
         config.https_key = Some(key_file.clone());
     });
-    let visit =
-        |root: &CertificateDer<'static>| connect(site.https(), "localhost", &[root.clone()], &[&version::TLS13]);
+    let visit = |root: &CertificateDer<'static>| {
+        connect(
+            site.https(),
+            "localhost",
+            std::slice::from_ref(root),
+            &[&version::TLS13],
+        )
+    };
     let mut old = visit(&first).unwrap();
     let (head, _) = ask(&mut visit(&first).unwrap(), "GET", "/api/v1/areas");
     assert!(head.contains("strict-transport-security: max-age=31536000"), "{head}");

@@ -192,6 +192,7 @@ impl Shell {
             receiver: Receiver::new(
                 ENROLLED.with(|(enrolment, _)| enrolment.clone()),
                 build,
+                [9; 32],
                 SimulatedDecoder,
             ),
             wakeups: WAKEUPS,
@@ -293,7 +294,7 @@ impl Decoder for SimulatedDecoder {
 }
 
 /// What fuzzing once found worth keeping, again.
-#[cfg(not(fuzzing))]
+#[cfg(test)]
 #[test]
 fn the_corpus_is_borne() {
     for (name, attempt) in ALL {

@@ -1,5 +1,6 @@
 //! One suite over a store, run on SQLite and on PostgreSQL: what holds on one must hold on the other.
 
+mod life;
 pub(crate) mod postgres;
 mod record;
 mod tokens;
@@ -46,6 +47,9 @@ async fn conform(mut fresh: impl FnMut(&str) -> String) {
     others_are_noticed_and_oneself_is_not(&fresh("others")).await;
     what_fails_leaves_no_trace(&fresh("trace")).await;
     many_at_once(&fresh("many")).await;
+    life::a_secret_is_replaced_in_steps_and_none_is_lost(&fresh("renewed")).await;
+    life::reports_are_remembered_and_clones_are_shown(&fresh("remembered")).await;
+    life::signing_keys_follow_each_other_without_a_gap(&fresh("keys")).await;
     record::the_record_is_a_chain_that_shows_every_change(&fresh("chain")).await;
     record::two_processes_write_one_chain(&fresh("two")).await;
     record::the_oldest_go_and_the_rest_still_holds(&fresh("oldest")).await;
