@@ -1,5 +1,4 @@
-//! The receiver as one piece. Here: what goes to whom, and in what order the consequences come out. Not here: any of the behaviour
-//! itself.
+//! The receiver as one piece. Here: what goes to whom, and in what order consequences come out. Not here: the behaviour itself.
 //!
 //! Outputs are not queued: each is the difference between how things are and what was told, so that nothing overflows, and what is
 //! signed carries the time at which it leaves.

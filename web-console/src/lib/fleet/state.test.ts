@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Receiver } from '../api/client';
 import { filters, named, passes, stateOf } from './state';
 
-const receiver = (online: boolean, playing?: string): Receiver => ({ id: 'r', name: 'r', area_id: 'a', volume: 50, online, playing });
+const receiver = (online: boolean, playing?: string): Receiver => ({ id: 'r', name: 'r', area_id: 'a', volume: 50, online, playing, rotating: false, warnings: [] });
 
 describe('the state of a receiver', () => {
   it('is what it reported', () => {
