@@ -110,7 +110,7 @@ impl Device {
         let mut core = Box::new(Receiver::new(
             self.enrolment.clone(),
             BUILD,
-            self.random.seed(),
+            unforeseen(),
             Hearing::new(self.decode),
         ));
         let session = core.session(0);
@@ -370,4 +370,12 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
+}
+
+/// A seed for the receiver's own random numbers: the system's, as a board's come from its generator. Were it the simulation's, a second
+/// run would say the same hellos, and take a recorded answer for its server's.
+fn unforeseen() -> [u8; 32] {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).expect("the system has random numbers");
+    seed
 }

@@ -1,14 +1,14 @@
 //! The record.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::bulletins::PAGE;
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::Caller;
+use super::gate::{Caller, Query};
 use super::shapes::{no_id, written};
 use super::view::View;
 use crate::authority::Right;

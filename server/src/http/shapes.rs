@@ -227,12 +227,10 @@ pub(super) struct Enrolled {
 #[serde(deny_unknown_fields)]
 pub(super) struct ReceiverChange {
     /// Per cent.
-    #[schema(nullable = false, minimum = 0, maximum = 100)]
+    #[schema(minimum = 0, maximum = 100)]
     pub(super) volume: Option<u8>,
-    #[schema(nullable = false)]
     pub(super) name: Option<String>,
     /// Where it is moved to.
-    #[schema(nullable = false)]
     pub(super) area_id: Option<String>,
 }
 

@@ -1136,13 +1136,13 @@ export interface components {
         /** @description What is to change about a receiver; what is absent stays. */
         ReceiverChange: {
             /** @description Where it is moved to. */
-            area_id?: string;
-            name?: string;
+            area_id?: string | null;
+            name?: string | null;
             /**
              * Format: int32
              * @description Per cent.
              */
-            volume?: number;
+            volume?: number | null;
         };
         /** @description An entry of the record */
         RecordEntry: {
