@@ -431,11 +431,11 @@ async fn an_older_one_is_brought_up_to_date_and_a_newer_one_is_refused() {
     let pages = [
         (
             "areas",
-            "[\"id\",\"parent_id\",\"kind\",\"name\",\"code\",\"created\"]\n[\"00000000000000000000000000000002\",\"00000000000000000000000000000001\",\"village\",\"Thôn\",null,5]\n[\"00000000000000000000000000000001\",null,\"commune\",\"Xã\",\"00123\",5]\n",
+            "[\"id\",\"parent_id\",\"kind\",\"name\",\"code\",\"created\"]\n[\"00000000-0000-0000-0000-000000000002\",\"00000000-0000-0000-0000-000000000001\",\"village\",\"Thôn\",null,5]\n[\"00000000-0000-0000-0000-000000000001\",null,\"commune\",\"Xã\",\"00123\",5]\n",
         ),
         (
             "users",
-            "[\"id\",\"username\",\"display_name\",\"role\",\"password\",\"created\"]\n[\"00000000000000000000000000000003\",\"lan\",\"Lan\",\"admin\",\"\",5]\n",
+            "[\"id\",\"username\",\"display_name\",\"role\",\"password\",\"created\"]\n[\"00000000-0000-0000-0000-000000000003\",\"lan\",\"Lan\",\"admin\",\"\",5]\n",
         ),
         (
             "record",

@@ -729,12 +729,20 @@ async fn mosquitto_keeps_every_pair_of_receivers_apart() {
         (
             receiver(A),
             Uplink::ALL.map(|kind| up(A, kind)).to_vec(),
-            [&Downlink::ALL.map(|kind| down(A, kind))[..], &[area.clone()]].concat(),
+            [
+                &Downlink::ALL.map(|kind| down(A, kind))[..],
+                std::slice::from_ref(&area),
+            ]
+            .concat(),
         ),
         (
             receiver(B),
             Uplink::ALL.map(|kind| up(B, kind)).to_vec(),
-            [&Downlink::ALL.map(|kind| down(B, kind))[..], &[area.clone()]].concat(),
+            [
+                &Downlink::ALL.map(|kind| down(B, kind))[..],
+                std::slice::from_ref(&area),
+            ]
+            .concat(),
         ),
         (claimant(me), vec![claims[0].clone()], vec![claims[1].clone()]),
     ] {

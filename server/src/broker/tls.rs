@@ -194,7 +194,7 @@ impl Authority {
                 return Ok(pem);
             }
         }
-        let (key, certificate) = sign(&self.key, hosts, "Loa", now, WEBSITE_LIFE)?;
+        let (key, certificate) = sign(&self.key, hosts, "Loa console", now, WEBSITE_LIFE)?;
         let pem = key.serialize_pem() + &pem_of(&certificate);
         write(&file, &pem, 0o600)?;
         tracing::info!(?hosts, "a certificate for HTTPS was made");

@@ -39,6 +39,9 @@ mod upload;
 mod users;
 mod view;
 
+use std::sync::LazyLock;
+
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
 use axum::http::{HeaderValue, header};
@@ -65,6 +68,12 @@ pub fn document() -> String {
     api.to_pretty_json().expect("a document is JSON") + "\n"
 }
 
+/// The document for who asks: making it takes tens of milliseconds, which nobody may cost us again and again.
+fn made_once() -> Bytes {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| document().into());
+    DOCUMENT.clone()
+}
+
 /// Everything that is served.
 pub fn router(app: App) -> Router {
     by_pace(app, pace::Window(pace::WINDOW))
@@ -87,7 +96,7 @@ fn by_pace(app: App, window: pace::Window) -> Router {
     let no_store = SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     api.route(
         "/api/openapi.json",
-        axum::routing::get(|| async { ([(header::CONTENT_TYPE, "application/json")], document()) }),
+        axum::routing::get(|| async { ([(header::CONTENT_TYPE, "application/json")], made_once()) }),
     )
     .route(
         "/api/{*rest}",

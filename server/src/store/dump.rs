@@ -21,7 +21,8 @@ const LEFT: &[&str] = &[
     "sessions",
     "setup_tokens",
     "links",
-    "login_attempts",
+    "failures",
+    "devices",
 ];
 /// Columns that are no use to anybody without the keys, or tell who reads them something that opens doors.
 const SECRET: &[(&str, &str)] = &[("users", "password")];
@@ -29,7 +30,6 @@ const SECRET: &[(&str, &str)] = &[("users", "password")];
 const SECRETS: &[&str] = &[
     "vault",
     "tokens",
-    "api_tokens",
     "factors",
     "recovery_codes",
     // Of no use without the private keys: a server without them begins anew, and enrols anew.

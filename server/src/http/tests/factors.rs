@@ -340,7 +340,7 @@ fn emergencies_take_a_second_factor() {
     );
     let body = json!({ "bulletin_id": bulletin, "target": { "areas": [area], "receivers": [] } });
     assert_eq!(lan.post("/api/v1/broadcasts", body.clone()).status, 201);
-    // Disabled for the sake of the test: a session without one.
+    // A session from before there was a second factor.
     let actor = Actor {
         who: "-".into(),
         origin: "test".into(),
