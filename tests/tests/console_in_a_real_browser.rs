@@ -25,7 +25,10 @@ fn the_stories_of_the_console() -> Result<()> {
     // Another one that nobody has set up yet.
     let (_fresh, setup) = Server::fresh(&village.folder().join("fresh"), &Settings::default())?;
     // And one for the stories about people, which change who may do what there.
-    let (office, _) = Server::start(&village.folder().join("office"), Settings::default())?;
+    let (office, _) = Server::start(
+        &village.folder().join("office"),
+        Settings::default().with(&["--public-host", "127.0.0.1"]),
+    )?;
     let (user, password) = village.server.administrator();
     let (office_user, office_password) = office.administrator();
     let status = Command::new("npx")

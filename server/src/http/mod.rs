@@ -46,6 +46,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
 use axum::http::{HeaderValue, header};
 use axum::{Router, middleware};
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -59,6 +60,9 @@ pub(crate) use receivers::VOLUME;
 
 /// Largest body of a request that is no upload, in bytes.
 const BODY: usize = 64 << 10;
+
+/// How hard the console's files are compressed, of 11: each is small, and a first visit is to cost 150 kB at most.
+const CONSOLE_COMPRESSION: CompressionLevel = CompressionLevel::Precise(9);
 
 /// The API's document, as committed in `server/openapi.json`.
 pub fn document() -> String {
@@ -106,7 +110,7 @@ fn by_pace(app: App, window: pace::Window) -> Router {
     .route(headers::AUTHORITY, axum::routing::get(headers::authority))
     .layer(no_store)
     // The console alone is compressed: a first visit over a slow line. Sound is already, and events must not wait.
-    .fallback(console::file.layer(CompressionLayer::new()))
+    .fallback(console::file.layer(CompressionLayer::new().quality(CONSOLE_COMPRESSION)))
     .layer(DefaultBodyLimit::max(BODY))
     .layer(middleware::from_fn_with_state((app.clone(), window), pace::bodies))
     .layer(middleware::from_fn_with_state(app.clone(), limits::limit))
