@@ -87,8 +87,7 @@ test('somebody is invited to one commune, comes in by the link, and is offered t
   await again.close();
 });
 
-// Fails as yet at a step that is not understood: to be mended before it counts.
-test.fixme('who is disabled is out at once, and comes back in when enabled', async ({ page, browser }) => {
+test('who is disabled is out at once, and comes back in when enabled', async ({ page, browser }) => {
   const api = await Api.of(office);
   const { commune } = await places(api);
   const who = username('le.hoa');

@@ -16,8 +16,7 @@ async function open(page: Page) {
 
 test.beforeAll(async () => void (await places(await Api.of(office))));
 
-// Fails as yet at a step that is not understood: to be mended before it counts.
-test.fixme('a receiver is enrolled by a file, renamed, moved, enrolled again, and revoked by an act that is asked for twice', async ({ page }) => {
+test('a receiver is enrolled by a file, renamed, moved, enrolled again, and revoked by an act that is asked for twice', async ({ page }) => {
   const name = `Cột điện số ${Date.now() % 100_000}`;
   const renamed = `${name}, cổng chùa`;
   await open(page);
