@@ -6,8 +6,7 @@ import { Api, bothSizes, goIn, letIn, menu, more, places, username } from './off
 
 const { office } = env;
 
-// Fails as yet at a step that is not understood: to be mended before it counts.
-test.fixme('what was done is in the record, with what it changed in words, found by who and what', async ({ page, browser }) => {
+test('what was done is in the record, with what it changed in words, found by who and what', async ({ page, browser }) => {
   const api = await Api.of(office);
   const { commune } = await places(api);
   const who = username('mai.lan');
@@ -31,14 +30,14 @@ test.fixme('what was done is in the record, with what it changed in words, found
 
   await record.getByLabel(more.who).fill(office.user);
   await record.getByLabel(more.what).selectOption('user.grants');
-  await record.getByRole('button', { name: more.show }).click();
+  await record.getByRole('button', { name: more.show, exact: true }).click();
   await expect(record.locator('article:not([data-what="user.grants"])')).toHaveCount(0);
   await expect(entries.first()).toContainText('Soạn và phát bản tin đã duyệt tại Xã Tân An và các thôn');
   await expect(entries.first()).toContainText('Duyệt bản tin, phát khẩn cấp tại Xã Tân An và các thôn');
   await bothSizes(page, (size) => looks(page, 'record-filtered', size));
 
   await record.getByLabel(more.who).fill('khong.co.ai');
-  await record.getByRole('button', { name: more.show }).click();
+  await record.getByRole('button', { name: more.show, exact: true }).click();
   await expect(record.getByText(more.noEntries)).toBeVisible();
 });
 
