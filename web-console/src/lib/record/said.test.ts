@@ -12,6 +12,12 @@ describe('what an entry changed', () => {
   it('is said field by field, without what stayed the same', () => {
     expect(lines({ volume: 50, name: 'Chợ' }, { volume: 80, name: 'Chợ' }, names, vi)).toEqual([{ field: vi.fields.volume, before: '50', after: '80' }]);
   });
+  it('says what the server calls by a word of its own, and nothing of what is new and nothing', () => {
+    expect(lines(undefined, { kind: 'commune', parent_id: 'x', code: null }, names, vi)).toEqual([
+      { field: vi.fields.kind, after: 'xã' },
+      { field: vi.fields.parent_id, after: 'Xã Tân An' }
+    ]);
+  });
   it('names areas and receivers, and says roles as sentences', () => {
     const [moved] = lines({ area_id: 'x' }, { area_id: 'y' }, names, vi);
     expect(moved).toMatchObject({ before: 'Xã Tân An', after: 'y' });

@@ -33,7 +33,8 @@ function word(field: string, value: unknown, names: Names, more: More): string {
   const text = String(value);
   const grant = /^([a-z]+) (?:everywhere|in ([0-9a-f-]{36}))$/.exec(text);
   if (grant?.[1] !== undefined) return plain({ role: grant[1], ...(grant[2] === undefined ? {} : { area_id: grant[2] }) }, names.areas, more);
-  return names.areas.get(text)?.name ?? names.receivers.get(text)?.name ?? text;
+  const known = field === 'kind' || field === 'by' ? more.values[text] : undefined;
+  return known ?? names.areas.get(text)?.name ?? names.receivers.get(text)?.name ?? text;
 }
 
 /** A text in which identifiers are, with the names of what they stand for. */
@@ -50,7 +51,8 @@ export function lines(before: unknown, after: unknown, names: Names, more: More)
   }
   const [old, fresh] = [(was ?? {}) as Record<string, unknown>, (is ?? {}) as Record<string, unknown>];
   return [...new Set([...Object.keys(old), ...Object.keys(fresh)])]
-    .filter((key) => JSON.stringify(old[key]) !== JSON.stringify(fresh[key]))
+    // What is new and nothing says nothing.
+    .filter((key) => JSON.stringify(old[key] ?? null) !== JSON.stringify(fresh[key] ?? null))
     .map((key) => ({
       field: more.fields[key] ?? key,
       ...(key in old ? { before: word(key, old[key], names, more) } : {}),
