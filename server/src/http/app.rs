@@ -16,7 +16,7 @@ use crate::enrol::Known;
 use crate::enrol::claims::Book;
 use crate::https::Keeper;
 use crate::patience::Patience;
-use crate::playout::Notice;
+use crate::playout::{Heeded, Notice};
 use crate::store::Store;
 
 /// What a server is put together from.
@@ -30,7 +30,7 @@ pub struct Parts {
     /// Tells the time.
     pub clock: fn() -> UnixMicros,
     /// Tells the air what has changed.
-    pub tell: Box<dyn Fn(Notice) + Send + Sync>,
+    pub tell: Box<dyn Fn(Notice) -> Heeded + Send + Sync>,
     /// What new receivers are told.
     pub known: Known,
     /// Devices that ask to be enrolled.
@@ -115,8 +115,8 @@ impl App {
         &self.parts.store
     }
 
-    pub(super) fn tell(&self, notice: Notice) {
-        (self.parts.tell)(notice);
+    pub(super) fn tell(&self, notice: Notice) -> Heeded {
+        (self.parts.tell)(notice)
     }
 }
 

@@ -66,7 +66,8 @@ pub(super) async fn enrol(
         volume: it.volume.unwrap_or(VOLUME),
     };
     let (receiver, enrolment) = enrol::enrol(app.store(), &place, &caller.actor, app.now(), new).await?;
-    app.tell(Notice::ReceiversChanged);
+    // It may come as soon as this is answered.
+    app.tell(Notice::ReceiversChanged).done().await;
     let enrolled = Enrolled {
         receiver: receiver.into(),
         enrolment: STANDARD.encode(enrolment),
@@ -129,7 +130,8 @@ pub(super) async fn change(
         .change_receiver(&caller.actor, app.now(), id, change)
         .await?;
     if more {
-        app.tell(Notice::ReceiversChanged);
+        // What is broadcast next goes where it lies now.
+        app.tell(Notice::ReceiversChanged).done().await;
     }
     if louder {
         app.tell(Notice::Volume(id));
@@ -154,7 +156,8 @@ pub(super) async fn change(
 pub(super) async fn revoke(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer<Json<Receiver>> {
     let id = may(&app, &caller, Right::Receivers, &id).await?.id;
     let receiver = app.store().revoke_receiver(&caller.actor, app.now(), id).await?;
-    app.tell(Notice::ReceiversChanged);
+    // Once this is answered it is out.
+    app.tell(Notice::ReceiversChanged).done().await;
     Ok(Json(receiver.into()))
 }
 
@@ -183,7 +186,7 @@ pub(super) async fn enrol_again(
     let id = may(&app, &caller, Right::Receivers, &id).await?.id;
     let place = told(&app, it.host.as_deref())?;
     let (receiver, enrolment) = enrol::enrol_again(app.store(), &place, &caller.actor, app.now(), id).await?;
-    app.tell(Notice::ReceiversChanged);
+    app.tell(Notice::ReceiversChanged).done().await;
     let enrolled = Enrolled {
         receiver: receiver.into(),
         enrolment: STANDARD.encode(enrolment),

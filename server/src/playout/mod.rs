@@ -17,7 +17,7 @@ mod tests;
 
 pub use air::{Air, Ground, Program, prepare};
 pub use archive::{Archive, BroadcastRow, ClaimRow, Fact, ReceiverRow, Renewal};
-pub use stage::{Notice, Notifier};
+pub use stage::{Heeded, Notice, Notifier};
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use loa_protocol::command::Play;
 use loa_protocol::{BroadcastId, ClaimId, ReceiverId, StreamId, UnixMicros};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::archive::{Archive, BroadcastRow, Fact, ReceiverRow};
@@ -51,12 +51,29 @@ pub enum Notice {
 
 /// Tells the stage; clones tell the same one.
 #[derive(Debug, Clone)]
-pub struct Notifier(mpsc::UnboundedSender<Notice>);
+pub struct Notifier(mpsc::UnboundedSender<(Notice, oneshot::Sender<()>)>);
 
 impl Notifier {
-    /// Passes `notice` on; never waits. Without effect once the server is shutting down.
-    pub fn tell(&self, notice: Notice) {
-        let _ = self.0.send(notice);
+    /// Passes `notice` on, at once; who wants to know when it is done waits for [`Heeded::done`]. Without effect once the
+    /// server is shutting down.
+    pub fn tell(&self, notice: Notice) -> Heeded {
+        let (done, heeded) = oneshot::channel();
+        let _ = self.0.send((notice, done));
+        Heeded(Some(heeded))
+    }
+}
+
+/// What becomes of a notice. The default is one that is done already.
+#[derive(Debug, Default)]
+pub struct Heeded(Option<oneshot::Receiver<()>>);
+
+impl Heeded {
+    /// Waits until the stage has done what the notice asks for, or runs no more.
+    pub async fn done(self) {
+        if let Some(heeded) = self.0 {
+            // Dropped by a stage that has ended: nobody heeds anything then.
+            let _ = heeded.await;
+        }
     }
 }
 
@@ -83,7 +100,7 @@ pub(super) struct Stage<A: Archive> {
     loading: JoinSet<(BroadcastId, Result<Programme, String>)>,
     facts: mpsc::UnboundedSender<Fact>,
     waiting: Arc<AtomicUsize>,
-    notices: mpsc::UnboundedReceiver<Notice>,
+    notices: mpsc::UnboundedReceiver<(Notice, oneshot::Sender<()>)>,
     keeper: Option<Keeper<A>>,
 }
 
@@ -227,7 +244,11 @@ impl<A: Archive> Stage<A> {
                     self.tell(Input::Timer);
                 }
                 Some((id, sign)) = self.alarms.recv() => self.alarm(id, sign),
-                Some(notice) = self.notices.recv() => self.notice(notice).await,
+                Some((notice, done)) = self.notices.recv() => {
+                    self.notice(notice).await;
+                    // Whoever told it may not wait.
+                    let _ = done.send(());
+                }
                 Some(news) = self.fleet.news() => self.news(news).await,
                 Some(done) = self.loading.join_next() => self.loaded(done),
             }

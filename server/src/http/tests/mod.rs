@@ -31,7 +31,7 @@ use crate::authority::{Grant, Role};
 use crate::config::Config;
 use crate::data::{DataFolder, Keyring, Vault};
 use crate::enrol::claims::Book;
-use crate::playout::Notice;
+use crate::playout::{Heeded, Notice};
 use crate::store::{Actor, NewUser, Store};
 use crate::{clock, enrol};
 
@@ -107,7 +107,10 @@ impl Server {
             data: data.clone(),
             config: Arc::new(config),
             clock: clock::now,
-            tell: Box::new(move |notice| tell.lock().unwrap().push(notice)),
+            tell: Box::new(move |notice| {
+                tell.lock().unwrap().push(notice);
+                Heeded::default()
+            }),
             known: enrol::Known {
                 keys: Arc::new(Keyring::of_key(SigningKey::from_bytes(&[7; 32]))),
                 mqtt_port: 8883,
