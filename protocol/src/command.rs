@@ -19,7 +19,7 @@ use minicbor::Decoder;
 const CONTEXT: &[u8] = b"loa/1 command";
 
 /// Most windows of allowed hours in a policy.
-pub const MAX_WINDOWS: usize = 6;
+pub const MAX_WINDOWS: usize = 12;
 
 /// Longest certificate in an order, in bytes of DER: with its envelope it fits a message.
 pub const MAX_AUTHORITY: usize = 600;
@@ -163,13 +163,43 @@ pub struct Policy {
     pub daily_minutes: Option<u16>,
 }
 
-/// Hours of the civil day, in minutes since midnight; over midnight if `to` is not after `from`.
+/// Hours of the civil day, in minutes since midnight; over midnight if `to` is not after `from`. An array of `from` and `to`, and
+/// where they are not these, of days and volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// From this minute on, 0 to 1439.
     pub from: u16,
     /// Up to and without this minute, 1 to 1440.
     pub to: u16,
+    /// Days on which it begins, a bit each, the lowest one Monday; absent: all seven.
+    pub days: u8,
+    /// Highest volume meanwhile, in per cent; absent: 100.
+    pub volume: u8,
+}
+
+/// All days of the week.
+pub const EVERY_DAY: u8 = 0b111_1111;
+
+impl Window {
+    /// Every day from that minute to that, at any volume.
+    #[must_use]
+    pub fn daily(from: u16, to: u16) -> Self {
+        Self {
+            from,
+            to,
+            days: EVERY_DAY,
+            volume: 100,
+        }
+    }
+
+    /// Whether a minute of a day of the week (0: Monday) lies in it.
+    fn has(&self, day: u8, minute: u16) -> bool {
+        let begins_on = |day: u8| self.days & 1 << day != 0;
+        match self.from < self.to {
+            true => begins_on(day) && (self.from..self.to).contains(&minute),
+            false => begins_on(day) && minute >= self.from || begins_on((day + 6) % 7) && minute < self.to,
+        }
+    }
 }
 
 impl Policy {
@@ -177,7 +207,7 @@ impl Policy {
     #[must_use]
     pub fn unrestricted() -> Self {
         let mut allowed = Vec::new();
-        let _ = allowed.push(Window { from: 0, to: DAY });
+        let _ = allowed.push(Window::daily(0, DAY));
         Self {
             volume_cap: 100,
             utc_offset: 0,
@@ -189,11 +219,17 @@ impl Policy {
     /// Whether `at` lies within the allowed hours.
     #[must_use]
     pub fn allows(&self, at: UnixMicros) -> bool {
+        self.volume(at).is_some()
+    }
+
+    /// How loud a broadcast may be at `at`, in per cent; none: it may not sound. Where two windows overlap, the louder counts.
+    #[must_use]
+    pub fn volume(&self, at: UnixMicros) -> Option<u8> {
         let minute = (self.civil_minutes(at).rem_euclid(i64::from(DAY))) as u16;
-        self.allowed.iter().any(|window| match window.from < window.to {
-            true => (window.from..window.to).contains(&minute),
-            false => minute >= window.from || minute < window.to,
-        })
+        // 1970 began on a Thursday.
+        let day = (self.civil_day(at) + 3).rem_euclid(7) as u8;
+        let windows = self.allowed.iter().filter(|it| it.has(day, minute));
+        windows.map(|it| it.volume.min(self.volume_cap)).max()
     }
 
     /// Number of the civil day that `at` lies in, for counting its minutes.
@@ -266,7 +302,18 @@ impl Command {
                     e.u8(1)?.u8(policy.volume_cap)?.u8(2)?.i16(policy.utc_offset)?;
                     e.u8(3)?.array(policy.allowed.len() as u64)?;
                     for window in &policy.allowed {
-                        e.array(2)?.u16(window.from)?.u16(window.to)?;
+                        let parts = match (window.days, window.volume) {
+                            (EVERY_DAY, 100) => 2,
+                            (_, 100) => 3,
+                            _ => 4,
+                        };
+                        e.array(parts)?.u16(window.from)?.u16(window.to)?;
+                        if parts > 2 {
+                            e.u8(window.days)?;
+                        }
+                        if parts > 3 {
+                            e.u8(window.volume)?;
+                        }
                     }
                     if let Some(minutes) = policy.daily_minutes {
                         e.u8(4)?.u16(minutes)?;
@@ -358,7 +405,8 @@ fn check(to: &Recipient, order: &Order) -> Result<(), Error> {
             if !(-DAY.cast_signed()..=DAY.cast_signed()).contains(&policy.utc_offset) {
                 return Err(Error::OutOfRange("UTC offset"));
             }
-            let fits = |window: &Window| window.from < DAY && (1..=DAY).contains(&window.to);
+            let fits =
+                |it: &Window| it.from < DAY && (1..=DAY).contains(&it.to) && it.days <= EVERY_DAY && it.volume <= 100;
             policy
                 .allowed
                 .iter()
@@ -460,13 +508,17 @@ fn windows(d: &mut Decoder<'_>) -> Result<Vec<Window, MAX_WINDOWS>, Error> {
     const WHAT: Error = Error::Malformed("allowed hours");
     let mut windows = Vec::new();
     for _ in 0..d.array()?.ok_or(WHAT)? {
-        if d.array()? != Some(2) {
-            return Err(WHAT);
+        let parts = d.array()?.filter(|parts| *parts >= 2).ok_or(WHAT)?;
+        let mut window = Window::daily(d.u16()?, d.u16()?);
+        if parts > 2 {
+            window.days = d.u8()?;
         }
-        let window = Window {
-            from: d.u16()?,
-            to: d.u16()?,
-        };
+        if parts > 3 {
+            window.volume = d.u8()?;
+        }
+        for _ in 4..parts {
+            d.skip()?;
+        }
         windows.push(window).map_err(|_| Error::OutOfRange("allowed hours"))?;
     }
     Ok(windows)

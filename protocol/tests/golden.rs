@@ -81,7 +81,7 @@ fn policy() -> Policy {
     Policy {
         volume_cap: 80,
         utc_offset: 420,
-        allowed: [Window { from: 300, to: 390 }, Window { from: 1020, to: 1110 }]
+        allowed: [Window::daily(300, 390), Window::daily(1020, 1110)]
             .into_iter()
             .collect(),
         daily_minutes: None,
@@ -259,6 +259,25 @@ fn commands() -> Vec<Vector> {
         whole("command_authority", to, Order::Authority(authority(false))),
         whole("command_authority_alone", to, Order::Authority(authority(true))),
         whole("command_rotate", to, Order::Rotate(rotate())),
+        whole(
+            "command_policy_week",
+            to,
+            Order::Policy(Policy {
+                allowed: [
+                    Window {
+                        days: 0b001_1111,
+                        ..Window::daily(300, 390)
+                    },
+                    Window {
+                        volume: 55,
+                        ..Window::daily(1260, 300)
+                    },
+                ]
+                .into_iter()
+                .collect(),
+                ..policy()
+            }),
+        ),
         whole(
             "command_policy_daily_minutes",
             to,

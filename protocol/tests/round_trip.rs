@@ -45,7 +45,12 @@ fn play() -> impl Strategy<Value = Play> {
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
-    let window = (0u16..1440, 1u16..=1440).prop_map(|(from, to)| Window { from, to });
+    let window = (0u16..1440, 1u16..=1440, 0u8..128, 0u8..=100).prop_map(|(from, to, days, volume)| Window {
+        from,
+        to,
+        days,
+        volume,
+    });
     (
         0u8..=100,
         -1440i16..=1440,

@@ -115,6 +115,8 @@ for (const name of names.filter((name) => /^(command|telemetry|receipt|rotation|
 const play = fields.command_play.get(10);
 check('command_play', play.get(2).equals(stream) && play.get(3) === 0xdecafbad && play.get(4) === 1 && play.get(5) === 3
     && play.get(6) === Date.UTC(2026, 10, 30, 22, 30) * 1000 && play.get(7) === 14400000 && play.get(8) === 2880 && play.get(9) === 312);
+check('command_policy_week', JSON.stringify(fields.command_policy_week.get(14).get(3))
+    === '[[300,390,31],[1260,300,127,55]]');
 const policy = fields.command_policy_daily_minutes.get(14);
 check('command_policy_daily_minutes', policy.get(1) === 80 && policy.get(2) === 420 && policy.get(4) === 90
     && JSON.stringify(policy.get(3)) === '[[300,390],[1020,1110]]');

@@ -1,7 +1,8 @@
 //! The Loa server: schedules and streams broadcasts to loudspeakers.
 //!
 //! From the bottom up: [`authority`] (who may do what, where); [`store`] (what is kept) and [`media`] (sound in files);
-//! [`broker`], [`fleet`] and [`transmit`] (the way to the receivers); [`playout`] (what is on the air); [`patience`] (how
+//! [`broker`], [`fleet`] and [`transmit`] (the way to the receivers); [`schedule`] (what plays when and
+//! why); [`playout`] (what is on the air); [`patience`] (how
 //! long who guesses waits); [`http`] (what people reach), by [`https`] if they come from elsewhere. [`serve`] puts a server
 //! together, [`cli`] is the command line. [`config`] is how it is set up, [`data`] what lies in its folder, [`enrol`] what
 //! a new receiver is told, [`clock`] the only place that reads one.
@@ -23,6 +24,7 @@ pub mod https;
 pub mod media;
 pub mod patience;
 pub mod playout;
+pub mod schedule;
 pub mod serve;
 pub mod store;
 pub mod transmit;

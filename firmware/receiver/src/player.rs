@@ -288,7 +288,7 @@ impl<D: Decoder> Player<D> {
         if heard == Heard::Nothing {
             return Piece::Silence;
         }
-        let volume = self.limits.volume(broadcast.play.class);
+        let volume = self.limits.volume(broadcast.play.class, wall);
         let pcm = self.hearing.pcm.get_mut(place..place + length).unwrap_or_default();
         scale(pcm, volume);
         if broadcast.account.played == 0 {

@@ -504,7 +504,7 @@ impl<D: Decoder> Receiver<D> {
             at,
             uptime: u32::try_from(uptime).unwrap_or(u32::MAX),
             playing: sounding,
-            volume: self.player.limits.volume(Default::default()),
+            volume: self.player.limits.volume(Default::default(), at),
             path: self.path.media(),
             round_trip: self.clock.round_trip(),
             clock_error: self.clock_error(),

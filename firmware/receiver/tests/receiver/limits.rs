@@ -11,10 +11,8 @@ const MINUTE: u64 = 60 * SECOND;
 const ZERO: u64 = (OFFSET / MINUTE + 7 * 60) % 1440;
 
 fn policy(windows: &[(u64, u64)]) -> Policy {
-    let window = |(from, to): &(u64, u64)| Window {
-        from: (ZERO + from) as u16 % 1440,
-        to: ((ZERO + to - 1) as u16 % 1440) + 1,
-    };
+    let window =
+        |(from, to): &(u64, u64)| Window::daily((ZERO + from) as u16 % 1440, ((ZERO + to - 1) as u16 % 1440) + 1);
     Policy {
         volume_cap: 80,
         utc_offset: 7 * 60,
@@ -189,4 +187,42 @@ fn used_up_minutes_refuse_the_next_one() {
     world.broadcast(&second, LATENCY);
     world.run(0);
     assert_eq!(world.receipt(&second).outcome, Outcome::Refused);
+}
+
+#[test]
+fn a_window_holds_on_its_days_and_as_loud_as_it_says() {
+    // The day of the week (UTC+7) that the test clock's zero lies in.
+    let today = ((OFFSET / MINUTE + 7 * 60) / 1440 + 3) % 7;
+    let on = |day: u64, volume| Policy {
+        allowed: [Window {
+            days: 1 << (day % 7),
+            volume,
+            ..Window::daily(0, 1440)
+        }]
+        .into_iter()
+        .collect(),
+        ..policy(&[])
+    };
+    let it = play(1, 3 * SECOND, 9600);
+    let heard = |policy| {
+        let mut world = world(policy);
+        world.broadcast(&it, LATENCY);
+        world.run(10 * SECOND);
+        (
+            world.receipt(&it).outcome,
+            world
+                .heard(&it)
+                .into_iter()
+                .flat_map(|piece| piece.1)
+                .collect::<Vec<_>>(),
+        )
+    };
+    let (outcome, half) = heard(on(today, 50));
+    assert_eq!((outcome, half.len()), (Outcome::Played, 9600));
+    for (got, full) in half.iter().zip(programme(&it, 0, 9600)) {
+        assert!((f64::from(*got) - 0.5 * f64::from(full)).abs() <= 1.0);
+    }
+    // No louder than the cap.
+    assert!(heard(on(today, 100)).1 == heard(on(today, 80)).1);
+    assert_eq!(heard(on(today + 1, 100)), (Outcome::Refused, vec![]));
 }
