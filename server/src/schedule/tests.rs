@@ -1,3 +1,5 @@
+//! What schedules, rules and plans promise: cases by hand, and properties over random trees, receivers and times.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveDateTime};
