@@ -86,6 +86,7 @@ async fn village() -> Village {
             receivers: vec![],
         },
         start: UnixMicros(NOW.0 + 1_000_000_000),
+        overrides: None,
     };
     let broadcast = store.accept(&actor(), NOW, &user, new).await.unwrap().id;
     Village {

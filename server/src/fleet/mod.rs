@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use loa_protocol::agreement::PublicKey;
 use loa_protocol::claim::Answer;
-use loa_protocol::command::Play;
+use loa_protocol::command::{Play, Policy};
 use loa_protocol::topic::{ClaimWord, Downlink, Topic};
 use loa_protocol::{AreaId, BroadcastId, ClaimId, ReceiverId, UnixMicros};
 use rumqttc::QoS;
@@ -191,8 +191,8 @@ impl Fleet {
     }
 
     /// Tells `receiver` what it may do.
-    pub fn policy(&mut self, receiver: ReceiverId) {
-        let order = self.orders.policy((self.clock)(), receiver);
+    pub fn policy(&mut self, receiver: ReceiverId, policy: &Policy) {
+        let order = self.orders.policy((self.clock)(), receiver, policy);
         self.send(order);
     }
 

@@ -18,8 +18,6 @@ use crate::enrol;
 
 /// Commands other than to play are not obeyed any more after this, in microseconds: who was away is told anew.
 const FRESH: u64 = 60_000_000;
-/// Civil time in Việt Nam less UTC, in minutes.
-const UTC_OFFSET: i16 = 7 * 60;
 
 /// A message: topic and payload.
 pub(super) type Message = (String, Vec<u8>);
@@ -52,8 +50,8 @@ impl Orders {
         self.soon(now, to, Order::Volume(percent.min(100)))
     }
 
-    pub(super) fn policy(&mut self, now: UnixMicros, to: ReceiverId) -> Option<Message> {
-        self.soon(now, to, Order::Policy(policy_of(to)))
+    pub(super) fn policy(&mut self, now: UnixMicros, to: ReceiverId, policy: &Policy) -> Option<Message> {
+        self.soon(now, to, Order::Policy(policy.clone()))
     }
 
     pub(super) fn reboot(&mut self, now: UnixMicros, to: ReceiverId) -> Option<Message> {
@@ -120,14 +118,6 @@ impl Orders {
             Topic::Down(to, Downlink::Command).text().to_string(),
             sealed[..length].to_vec(),
         ))
-    }
-}
-
-/// What a receiver may do. The same for all as yet: the policies of areas are to come in here.
-fn policy_of(_receiver: ReceiverId) -> Policy {
-    Policy {
-        utc_offset: UTC_OFFSET,
-        ..Policy::unrestricted()
     }
 }
 

@@ -70,13 +70,12 @@ fn orders_say_what_is_to_be_done_and_for_how_long() {
         let command = open(&message, ME);
         assert_eq!((command.order, command.expires), (order, minute));
     }
-    let Order::Policy(policy) = open(&orders.policy(NOW, ME), ME).order else {
-        panic!("no policy")
-    };
+    let policy = crate::schedule::rules::Place::default().policy(NOW).unwrap();
     assert_eq!(
         (policy.utc_offset, policy.allows(NOW), policy.daily_minutes),
         (420, true, None)
     );
+    assert_eq!(open(&orders.policy(NOW, ME, &policy), ME).order, Order::Policy(policy));
 }
 
 #[test]

@@ -10,11 +10,14 @@ use super::App;
 use super::bulletins::Page;
 use super::error::{Answer, Error, Guarded, Problem};
 use super::gate::{Body, Caller, Query};
+use super::schedules::Ground;
 use super::shapes::{Broadcast, NewBroadcast, Receipt, broadcast_id, instant, no_id};
 use super::view::{Place, View};
 use crate::authority::Right;
 use crate::playout::{LEAD, Notice};
-use crate::store::{self, BulletinId, Invalid};
+use crate::schedule::forecast::{self, Item};
+use crate::schedule::plan::Fate;
+use crate::store::{self, BulletinId, Invalid, OverrideId};
 
 /// A start may lie this far ahead, in microseconds: a schedule repeats, a broadcast is one occurrence.
 const FURTHEST: u64 = 366 * 86_400 * 1_000_000;
@@ -51,7 +54,7 @@ pub(super) async fn list(
     responses(
         (status = 201, description = "Accepted: it will be on the air even if the server is killed now", body = Broadcast),
         (status = 404, description = "`not_found`: there is no such bulletin", body = Error),
-        (status = 409, description = "`not_approved`: the bulletin is not approved", body = Error),
+        (status = 409, description = "`not_approved`: the bulletin is not approved; `silent`: by the rules of its areas it would sound nowhere then", body = Error),
         (status = 422, description = "`invalid`: see `fields`", body = Error),
         Guarded
     ),
@@ -76,11 +79,17 @@ pub(super) async fn accept(
         None => UnixMicros(now.0 + LEAD.as_micros() as u64),
         Some(text) => start(now, text)?,
     };
+    let overrides = it.override_id.as_deref();
+    let overrides = overrides.map(|text| OverrideId::parse(text).ok_or_else(|| no_id("override_id", text)));
     let new = store::NewBroadcast {
         bulletin,
         target,
         start,
+        overrides: overrides.transpose()?,
     };
+    if found.class != Class::Emergency && new.overrides.is_none() {
+        audible(&app, &view, &found, &new).await?;
+    }
     let broadcast = app.store().accept(&caller.actor, now, &caller.user, new).await?;
     app.tell(Notice::Accepted(broadcast.id));
     Ok((StatusCode::CREATED, Json(broadcast.into())))
@@ -144,7 +153,7 @@ async fn seen(app: &App, caller: &Caller, id: &str) -> Answer<(View, store::Broa
 }
 
 /// What it takes to broadcast, and to stop, what is of `class`.
-fn rights(class: Class) -> &'static [Right] {
+pub(super) fn rights(class: Class) -> &'static [Right] {
     match class {
         Class::Emergency => &[Right::Broadcast, Right::Emergency],
         Class::Normal | Class::Priority => &[Right::Broadcast],
@@ -152,7 +161,13 @@ fn rights(class: Class) -> &'static [Right] {
 }
 
 /// Lets pass who has `right` over all that `target` names; what they do not see is as good as unknown.
-async fn reaches(app: &App, caller: &Caller, view: &View, right: Right, target: &store::Target) -> Answer<()> {
+pub(super) async fn reaches(
+    app: &App,
+    caller: &Caller,
+    view: &View,
+    right: Right,
+    target: &store::Target,
+) -> Answer<()> {
     let unknown = |field| store::Error::Invalid {
         field,
         why: Invalid::Unknown,
@@ -171,6 +186,41 @@ async fn reaches(app: &App, caller: &Caller, view: &View, right: Right, target: 
         }
     }
     Ok(())
+}
+
+/// Lets pass what sounds somewhere by the rules of its areas, if only in part.
+async fn audible(app: &App, view: &View, bulletin: &store::Bulletin, new: &store::NewBroadcast) -> Answer<()> {
+    let ground = Ground::new(app, view, &new.target).await?;
+    let item = Item {
+        // Nothing is called so.
+        broadcast: BroadcastId([0xFF; 16]),
+        class: bulletin.class,
+        start: new.start,
+        end: UnixMicros(new.start.0 + (bulletin.samples * 1000).div_ceil(48)),
+        overrides: false,
+        areas: new.target.areas.clone(),
+        receivers: new.target.receivers.clone(),
+    };
+    let before = UnixMicros(new.start.0.saturating_sub(48 * 3600 * 1_000_000));
+    let others = app.store().foreseen(before, item.end, None).await?;
+    let mut items: Vec<_> = others.into_iter().map(|it| it.item).collect();
+    items.push(item.clone());
+    let sounds = ground.spots.iter().any(|spot| {
+        let place = ground.place(&spot.path);
+        let pieces = forecast::of_receiver(spot, place, &items, item.start, item.end);
+        let bound = |fate| matches!(fate, Fate::Hours | Fate::Minutes);
+        pieces
+            .iter()
+            .any(|it| it.broadcast == item.broadcast && !bound(it.fate))
+    });
+    match sounds || ground.spots.is_empty() {
+        true => Ok(()),
+        false => {
+            let vi = "Theo khung giờ và số phút trong ngày của địa bàn, lúc đó không cụm nào được phát. Cần hai người cho phép ngoại lệ.";
+            let en = "By the hours and minutes of its areas it would sound nowhere then. It takes two people to go past them.";
+            Err(Problem::new(StatusCode::CONFLICT, "silent", vi, en))
+        }
+    }
 }
 
 fn start(now: UnixMicros, text: &str) -> Answer<UnixMicros> {

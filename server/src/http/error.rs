@@ -199,6 +199,8 @@ impl Problem {
             "broadcast" => "buổi phát",
             "bulletin" => "bản tin",
             "claim" => "thiết bị đang xin ghi danh",
+            "override" => "cho phép ngoại lệ",
+            "schedule" => "lịch phát",
             "receiver" => "cụm thu phát thanh",
             "token" => "mã truy cập",
             "user" => "người dùng",
@@ -335,6 +337,11 @@ impl From<store::Error> for Problem {
                     Self::new(StatusCode::CONFLICT, "revoked", vi, en)
                 }
                 Refusal::UserExists => setup_closed(),
+                Refusal::SamePerson => {
+                    let vi = "Phải do một người khác duyệt, không phải người đã đề nghị.";
+                    let en = "Another person has to approve it than the one who asked.";
+                    Self::new(StatusCode::CONFLICT, "same_person", vi, en)
+                }
                 Refusal::Changed => {
                     let vi = "Người khác vừa thay đổi. Hãy tải lại trang.";
                     let en = "Somebody else has changed that meanwhile. Reload the page.";

@@ -115,6 +115,7 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
         true => app.store().areas_of_receivers().await?,
         false => HashMap::new(),
     };
+    let mut schedules = false;
     for change in changed {
         let event = match change {
             Change::Receiver(id) => {
@@ -132,10 +133,18 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
                 let place = Place::of(&it.target, &places);
                 event("broadcast", &Broadcast::from(it), place)
             }
+            // There is no event for schedules but that they have changed: who shows them asks.
+            Change::Schedule(_) | Change::Schedules => {
+                schedules = true;
+                continue;
+            }
             Change::Claims => event("claims", &claims(app), Place::Somewhere(Right::Receivers)),
             Change::Areas | Change::Elsewhere | Change::Sessions => continue,
         };
         app.feed.send(event);
+    }
+    if schedules {
+        app.feed.send(event("schedules", &(), Place::Somewhere(Right::See)));
     }
     Ok(())
 }

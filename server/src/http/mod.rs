@@ -11,6 +11,7 @@ mod audio;
 mod bearer;
 mod broadcasts;
 mod bulletins;
+mod calendar;
 mod ceremonies;
 mod claims;
 mod console;
@@ -27,8 +28,11 @@ pub mod listen;
 pub mod metrics;
 mod pace;
 pub mod password;
+mod plan;
 mod receivers;
 mod record;
+mod rules;
+mod schedules;
 mod sessions;
 mod shapes;
 #[cfg(test)]
@@ -144,12 +148,25 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list, tokens::make))
         .routes(routes!(tokens::remove))
         .routes(routes!(areas::list, areas::add))
+        .routes(routes!(rules::of_area, rules::set))
+        .routes(routes!(rules::presets))
+        .routes(routes!(rules::list, rules::ask))
+        .routes(routes!(rules::approve))
+        .routes(routes!(rules::withdraw))
+        .routes(routes!(schedules::list, schedules::add))
+        .routes(routes!(schedules::check))
+        .routes(routes!(schedules::change, schedules::remove))
+        .routes(routes!(schedules::once))
+        .routes(routes!(calendar::export))
+        .routes(routes!(calendar::import))
         .routes(routes!(receivers::list, receivers::enrol))
         .routes(routes!(receivers::change))
         .routes(routes!(receivers::reboot))
         .routes(routes!(receivers::revoke))
         .routes(routes!(receivers::enrol_again))
         .routes(routes!(receivers::rotate))
+        .routes(routes!(plan::plan))
+        .routes(routes!(plan::why))
         .routes(routes!(claims::list))
         .routes(routes!(claims::approve))
         .routes(routes!(claims::refuse))

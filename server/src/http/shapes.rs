@@ -272,7 +272,7 @@ pub(super) struct Bulletin {
 }
 
 /// Where a broadcast sounds.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Target {
     /// Areas, with everything below them.
@@ -320,6 +320,12 @@ pub(super) struct Broadcast {
     end: String,
     target: Target,
     receivers: Counts,
+    /// The schedule that it came of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    schedule_id: Option<String>,
+    /// It goes past hours and minutes: two people said so.
+    overrides: bool,
 }
 
 /// A broadcast that somebody asks for.
@@ -331,6 +337,9 @@ pub(super) struct NewBroadcast {
     /// Absent: now.
     #[schema(nullable = false, format = DateTime)]
     pub(super) start: Option<String>,
+    /// What lets it go past hours and minutes.
+    #[schema(nullable = false)]
+    pub(super) override_id: Option<String>,
 }
 
 /// What became of a broadcast at one receiver.
@@ -507,10 +516,9 @@ impl From<store::Broadcast> for Broadcast {
             reason: it.reason,
             start: written(it.start),
             end: written(it.end),
-            target: Target {
-                areas: it.target.areas.iter().map(ToString::to_string).collect(),
-                receivers: it.target.receivers.iter().map(ToString::to_string).collect(),
-            },
+            target: it.target.into(),
+            schedule_id: it.schedule.map(|it| it.0.to_string()),
+            overrides: it.overrides,
             receivers: Counts {
                 targeted: it.counts.targeted,
                 playing: it.counts.playing,
@@ -541,6 +549,15 @@ impl Receipt {
             concealed: it.concealed,
             late: it.late,
             level_dbfs: it.level.map(|level| level as f64 / -100.0),
+        }
+    }
+}
+
+impl From<store::Target> for Target {
+    fn from(it: store::Target) -> Self {
+        Self {
+            areas: it.areas.iter().map(ToString::to_string).collect(),
+            receivers: it.receivers.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::conductor::State;
 use crate::data::KnownKey;
 use crate::enrol::{Identity, Serials};
 use crate::fleet::clones::Sign;
+use crate::schedule::rules::Place;
 
 /// A receiver that is not revoked.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct ReceiverRow {
     pub areas: Vec<AreaId>,
     /// Its volume in per cent.
     pub volume: u8,
+    /// What its areas allow.
+    pub place: Place,
 }
 
 /// A new secret on its way.
@@ -93,6 +96,8 @@ pub struct BroadcastRow {
     pub areas: Vec<AreaId>,
     /// Receivers that it is addressed to.
     pub receivers: Vec<ReceiverId>,
+    /// It goes past hours and minutes.
+    pub overrides: bool,
 }
 
 /// Something that happened, to be kept and shown.

@@ -30,6 +30,8 @@ pub struct Broadcast {
     pub receivers: BTreeMap<ReceiverId, u8>,
     /// It was on the air already when this server started: another one began it.
     pub begun: bool,
+    /// It goes past the hours and minutes that receivers hold others to.
+    pub overrides: bool,
 }
 
 /// What the conductor is told.
@@ -300,7 +302,11 @@ impl Conductor {
         let centre = self.now.0 + self.latency;
         let mut wanted: BTreeMap<BroadcastId, BTreeSet<ReceiverId>> = BTreeMap::new();
         for instant in [centre.saturating_sub(OVERLAP), centre, centre + OVERLAP] {
-            for (receiver, id) in self.winners(UnixMicros(instant)) {
+            // What a receiver's own rules forbid gives way to the first that they do not bind: it gets the packets of both, and
+            // plays what it may.
+            let bound = self.winners(UnixMicros(instant), |_| true);
+            let free = self.winners(UnixMicros(instant), |it| it.overrides || it.class == Class::Emergency);
+            for (receiver, id) in bound.into_iter().chain(free) {
                 wanted.entry(id).or_default().insert(receiver);
             }
         }
@@ -317,13 +323,13 @@ impl Conductor {
         }
     }
 
-    /// Who plays what at `instant`, by the rule that receivers apply too.
-    fn winners(&self, instant: UnixMicros) -> BTreeMap<ReceiverId, BroadcastId> {
+    /// Who plays what of those that `counts` at `instant`, by the rule that receivers apply too.
+    fn winners(&self, instant: UnixMicros, counts: impl Fn(&Broadcast) -> bool) -> BTreeMap<ReceiverId, BroadcastId> {
         let mut best: BTreeMap<ReceiverId, Rank> = BTreeMap::new();
         for (id, entry) in &self.entries {
             let broadcast = &entry.broadcast;
             let sounds = broadcast.start <= instant && instant < broadcast.end;
-            if !sounds || !matches!(entry.phase, Phase::Ready { .. }) {
+            if !sounds || !counts(broadcast) || !matches!(entry.phase, Phase::Ready { .. }) {
                 continue;
             }
             for (receiver, depth) in &broadcast.receivers {

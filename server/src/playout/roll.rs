@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use loa_protocol::claim::{Answer, Request};
+use loa_protocol::command::Policy;
 use loa_protocol::report::{Telemetry, fingerprint};
 use loa_protocol::rotation::Rotation;
 use loa_protocol::succession::FIRST;
@@ -27,6 +28,8 @@ pub(super) struct Roll {
     claimed: HashMap<ClaimId, ClaimRow>,
     /// Who was told, since this server started, to trust the present authority alone.
     settled: HashSet<ReceiverId>,
+    /// What who is there was told that its areas allow.
+    policies: HashMap<ReceiverId, Policy>,
 }
 
 impl<A: Archive> Stage<A> {
@@ -55,6 +58,7 @@ impl<A: Archive> Stage<A> {
             credentials.replace(identities());
         }
         self.roll.online.retain(|id| self.receivers.contains_key(id));
+        self.roll.policies.retain(|id, _| self.receivers.contains_key(id));
         let mut others = Vec::new();
         for (id, row) in &mut self.receivers {
             let Some(before) = old.get(id) else { continue };
@@ -92,6 +96,7 @@ impl<A: Archive> Stage<A> {
                 self.order_rotation(id);
             }
         }
+        self.tell_policies();
         Ok(())
     }
 
@@ -100,9 +105,32 @@ impl<A: Archive> Stage<A> {
         self.roll.settled.remove(&id);
         let Some(row) = self.receivers.get(&id) else { return };
         self.fleet.succession(id, row.key_number.unwrap_or(FIRST));
-        self.fleet.policy(id);
+        self.roll.policies.remove(&id);
+        self.tell_policy(id);
+        let Some(row) = self.receivers.get(&id) else { return };
         self.fleet.volume(id, row.volume);
         self.order_rotation(id);
+    }
+
+    /// Tells who is there what their areas allow by now: rules were changed, or another day has begun, in another season.
+    pub(super) fn tell_policies(&mut self) {
+        let online: Vec<_> = self.roll.online.iter().copied().collect();
+        online.into_iter().for_each(|id| self.tell_policy(id));
+    }
+
+    fn tell_policy(&mut self, id: ReceiverId) {
+        let Some(row) = self.receivers.get(&id) else { return };
+        match row.place.policy((self.clock)()) {
+            Ok(policy) if self.roll.policies.get(&id) != Some(&policy) => {
+                self.fleet.policy(id, &policy);
+                self.roll.policies.insert(id, policy);
+            }
+            Ok(_) => {}
+            // It keeps to what it was told last.
+            Err(error) => {
+                tracing::error!(%error, receiver = %id, "what its areas allow is more than a receiver can be told")
+            }
+        }
     }
 
     /// A receiver says what it trusts and where it thinks that it lies: what is not so is told again.

@@ -241,6 +241,7 @@ impl<A: Archive> Stage<A> {
                 () = ended(&mut shutdown) => return Ok(()),
                 () = tokio::time::sleep(std::time::Duration::from_micros(wait)) => {
                     self.strike_out();
+                    self.tell_policies();
                     self.tell(Input::Timer);
                 }
                 Some((id, sign)) = self.alarms.recv() => self.alarm(id, sign),
@@ -308,7 +309,7 @@ impl<A: Archive> Stage<A> {
             samples: programme.samples(),
             packet_samples: u16::try_from(programme.packet_samples()).ok()?,
             pre_skip: programme.pre_skip(),
-            overrides: false,
+            overrides: show.row.overrides,
         })
     }
 
@@ -464,6 +465,7 @@ impl<A: Archive> Stage<A> {
             end: show.end(),
             receivers,
             begun: show.row.begun,
+            overrides: show.row.overrides,
         };
         let receivers = broadcast.receivers.keys().copied().collect();
         self.keep(Fact::Targeted(id, receivers, (self.clock)()));

@@ -102,6 +102,7 @@ fn row(id: ReceiverId, areas: &[AreaId]) -> ReceiverRow {
         last: Serials::default(),
         areas: areas.to_vec(),
         volume: 80,
+        place: Default::default(),
         key_number: None,
     }
 }
@@ -200,6 +201,7 @@ impl Station {
             id: BroadcastId([n; 16]),
             class: Class::Priority,
             start: clock::now().offset(start),
+            overrides: false,
             begun: start < 0,
             programme: self.programme.clone(),
             samples: open(&self.programme).samples(),

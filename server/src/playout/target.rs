@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use loa_protocol::ReceiverId;
 
 use super::archive::{BroadcastRow, ReceiverRow};
+use crate::schedule::forecast;
 
 /// The receivers that `broadcast` is addressed to, each with how deep the area lies that it was addressed by (0 is the
 /// root; one addressed by itself lies below its own area).
@@ -13,16 +14,7 @@ pub(super) fn resolve<'a>(
     broadcast: &BroadcastRow,
     receivers: impl IntoIterator<Item = &'a ReceiverRow>,
 ) -> BTreeMap<ReceiverId, u8> {
-    let depth = |receiver: &ReceiverRow| {
-        let by_area = receiver.areas.iter().position(|area| broadcast.areas.contains(area));
-        let by_itself = broadcast
-            .receivers
-            .contains(&receiver.id)
-            .then_some(receiver.areas.len());
-        by_area
-            .or(by_itself)
-            .map(|depth| u8::try_from(depth).unwrap_or(u8::MAX))
-    };
+    let depth = |it: &ReceiverRow| forecast::depth(&broadcast.areas, &broadcast.receivers, it.id, &it.areas);
     receivers
         .into_iter()
         .filter_map(|receiver| Some((receiver.id, depth(receiver)?)))
@@ -47,6 +39,7 @@ mod tests {
             last: Default::default(),
             areas: areas.to_vec(),
             volume: 80,
+            place: Default::default(),
             key_number: None,
         };
         let all = [
@@ -60,6 +53,7 @@ mod tests {
             class: Class::Normal,
             start: UnixMicros(0),
             begun: false,
+            overrides: false,
             programme: Default::default(),
             samples: 0,
             areas: areas.to_vec(),

@@ -34,6 +34,7 @@ fn broadcast(n: u8, class: Class, start: f64, end: f64, receivers: &[u8]) -> Bro
         end: at(end),
         receivers,
         begun: false,
+        overrides: false,
     }
 }
 

@@ -12,7 +12,7 @@ use super::rules::Place;
 const MINUTE: u64 = 60_000_000;
 
 /// A broadcast that reaches the receiver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Candidate {
     /// Its identifier.
     pub broadcast: BroadcastId,

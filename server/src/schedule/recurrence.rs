@@ -93,7 +93,16 @@ impl Recurrence {
         if it.except.len() > MAX_EXCEPTIONS || it.also.len() > MAX_EXCEPTIONS {
             return Err(Wrong::TooLong);
         }
-        if it.civil(start - Duration::days(1), NaiveDateTime::MAX).next().is_none() {
+        // Each of its occurrences may be excepted, one by one: that is no fault.
+        let rule = Self {
+            except: BTreeSet::new(),
+            ..it.clone()
+        };
+        if rule
+            .civil(start - Duration::days(1), NaiveDateTime::MAX)
+            .next()
+            .is_none()
+        {
             return Err(Wrong::Never);
         }
         Ok(it)

@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use loa_protocol::UnixMicros;
 use loa_protocol::command::{MAX_WINDOWS, Policy, Window};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::recurrence::{civil, instant};
 
@@ -16,7 +17,7 @@ const DAY: u16 = 1440;
 const WEEK: u8 = 0b111_1111;
 
 /// What an area says of itself and all below it; what it does not say, it leaves to others.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
     /// When normal and priority broadcasts may sound; none: never; absent: at any time.
@@ -31,15 +32,17 @@ pub struct Rules {
 }
 
 /// A time of the week.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hours {
     /// Days on which it begins, 1 (Monday) to 7 (Sunday); none given: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub days: Vec<u8>,
     /// From this time on, `HH:MM`.
+    #[schema(value_type = String)]
     pub from: Clock,
     /// Until this time, `HH:MM`, up to `24:00`; on the next day if it is not after `from`.
+    #[schema(value_type = String)]
     pub to: Clock,
     /// Highest volume meanwhile, in per cent.
     #[serde(default = "full", skip_serializing_if = "is_full")]
@@ -47,14 +50,16 @@ pub struct Hours {
 }
 
 /// A time of the year.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Season {
     /// What it is called: `Tết`, `thi tốt nghiệp`.
     pub name: String,
     /// Its first day.
+    #[schema(value_type = String, format = Date)]
     pub from: NaiveDate,
     /// Its last day.
+    #[schema(value_type = String, format = Date)]
     pub to: NaiveDate,
     /// Every year, whatever the years above.
     #[serde(default)]
@@ -257,6 +262,18 @@ pub struct Place {
     pub rules: Vec<Rules>,
 }
 
+/// The zone of civil time where nobody says anything else.
+pub const ZONE: Tz = Tz::Asia__Ho_Chi_Minh;
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            zone: ZONE,
+            rules: Vec::new(),
+        }
+    }
+}
+
 impl Place {
     /// What holds there on the civil day of `at`.
     pub fn limits(&self, at: UnixMicros) -> Limits {
@@ -276,6 +293,25 @@ impl Place {
             .fix()
             .local_minus_utc();
         self.limits(at).policy(i16::try_from(offset / 60).unwrap_or(0))
+    }
+
+    /// Looks whether each day from `at` on, for a year, has a policy that a receiver can be told.
+    ///
+    /// # Errors
+    /// As [`Limits::policy`].
+    pub fn all_policies(&self, at: UnixMicros) -> Result<(), Wrong> {
+        // Rules change where a season begins or ends, and nowhere else.
+        let today = civil(self.zone, at).date();
+        let days = (0..=366).filter_map(|days| today.checked_add_days(Days::new(days)));
+        let mut last = None;
+        for day in days {
+            let limits = Limits::on(day, &self.rules);
+            if last.as_ref() != Some(&limits) {
+                limits.policy(0)?;
+                last = Some(limits);
+            }
+        }
+        Ok(())
     }
 
     /// Whether something that is no emergency may sound at `at`, how loud, and until when that is so: at most until the civil day

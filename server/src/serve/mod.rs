@@ -4,6 +4,7 @@
 pub(crate) mod keys;
 mod line;
 mod measures;
+mod planner;
 pub(crate) mod record;
 #[cfg(test)]
 mod tests;
@@ -139,6 +140,8 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         .map_err(wrong)?;
     let store = Arc::new(Store::open(&url, &data.programmes(), vault).await?);
     store.forget_presence().await?;
+    let now = clock::now();
+    store.settle_late(now, UnixMicros(now.0 + planner::COME_BACK)).await?;
     sweep_files(&data, &store).await?;
     let keys = keys::ring(&config, &data, &store, clock::now()).await?;
 
@@ -212,6 +215,15 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         keep: config.record_keep,
         clock: clock::now,
     };
+    let notifier = Arc::new(notifier);
+    let planner = planner::Planner {
+        store: store.clone(),
+        clock: clock::now,
+        tell: Box::new({
+            let notifier = notifier.clone();
+            move |notice| drop(notifier.tell(notice))
+        }),
+    };
     let app = App::new(Parts {
         store: store.clone(),
         data,
@@ -237,6 +249,7 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         }
     });
     parts.spawn(keeper.run(shutdown.clone()));
+    parts.spawn(planner.run(shutdown.clone()));
     let listener = |socket, router, tls: Option<rustls::ServerConfig>| Listener {
         socket,
         tls: tls.map(Arc::new),

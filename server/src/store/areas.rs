@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono_tz::Tz;
 use loa_protocol::enrolment::MAX_DEPTH;
 use loa_protocol::{AreaId, UnixMicros};
 use serde_json::json;
@@ -10,6 +11,7 @@ use sqlx::any::AnyRow;
 use super::error::Invalid;
 use super::row::{Columns as _, micros, written};
 use super::{Actor, Change, Entry, Error, More, Store, ids};
+use crate::schedule::rules::{Place, Rules};
 
 /// Longest name, in characters.
 const MAX_NAME: usize = 120;
@@ -29,6 +31,10 @@ pub struct Area {
     pub name: String,
     /// Its official code.
     pub code: Option<String>,
+    /// The zone of its civil time, where it says so.
+    pub zone: Option<Tz>,
+    /// What it allows.
+    pub rules: Rules,
 }
 
 /// An area to be added.
@@ -80,6 +86,88 @@ impl Store {
             .collect())
     }
 
+    /// What holds in each area: its own rules and those of the areas above it, in its civil time.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn places(&self) -> Result<HashMap<AreaId, Place>, Error> {
+        let mut places: HashMap<AreaId, Place> = HashMap::new();
+        for area in self.areas().await? {
+            let mut place = area
+                .parent
+                .and_then(|parent| places.get(&parent))
+                .cloned()
+                .unwrap_or_default();
+            place.zone = area.zone.unwrap_or(place.zone);
+            if area.rules != Rules::default() {
+                place.rules.push(area.rules);
+            }
+            places.insert(area.id, place);
+        }
+        Ok(places)
+    }
+
+    /// Sets what an area allows, and the zone of its civil time (`None`: that of the area above).
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; [`Error::Invalid`] for rules that are wrong, or that are too many together with those above or below;
+    /// when the database cannot.
+    pub async fn set_rules(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        id: AreaId,
+        (zone, rules): (Option<Tz>, Rules),
+    ) -> Result<Area, Error> {
+        let form = |it: crate::schedule::rules::Wrong| Error::invalid(it.field, Invalid::Form(it.right, it.vi));
+        rules.check().map_err(form)?;
+        let areas = self.areas().await?;
+        let before = areas
+            .iter()
+            .find(|it| it.id == id)
+            .ok_or(Error::Missing("area"))?
+            .clone();
+        let entry = Entry {
+            at: now,
+            actor,
+            what: "area.rules",
+            subject: id.to_string(),
+            detail: before.name.clone(),
+        };
+        let mut work = self.begin(entry).await?;
+        let json = serde_json::to_string(&rules).map_err(|_| Error::Corrupt("rules"))?;
+        sqlx::query("UPDATE areas SET zone = $1, rules = $2 WHERE id = $3")
+            .bind(zone.map(|it| it.name().to_owned()))
+            .bind((rules != Rules::default()).then_some(json))
+            .bind(id.to_string())
+            .execute(&mut *work.tx)
+            .await?;
+        let shown = |zone: Option<Tz>, rules: &Rules| json!({ "zone": zone.map(|it| it.name()), "rules": rules });
+        work.more = More {
+            area: Some(id),
+            before: Some(shown(before.zone, &before.rules)),
+            after: Some(shown(zone, &rules)),
+        };
+        // What a receiver is told has room for so many windows: refused before anything is kept.
+        let mut changed = areas;
+        for it in changed.iter_mut().filter(|it| it.id == id) {
+            (it.zone, it.rules) = (zone, rules.clone());
+        }
+        let of = |id: &AreaId| changed.iter().find(|it| it.id == *id);
+        for below in changed.iter().filter(|it| it.path.contains(&id)) {
+            let place = Place {
+                rules: below.path.iter().filter_map(of).map(|it| it.rules.clone()).collect(),
+                ..Place::default()
+            };
+            place.all_policies(now).map_err(form)?;
+        }
+        work.commit().await?;
+        self.tell(Change::Areas);
+        self.tell(Change::Schedules);
+        let after = changed.into_iter().find(|it| it.id == id);
+        after.ok_or(Error::Missing("area"))
+    }
+
     /// Adds an area.
     ///
     /// # Errors
@@ -118,6 +206,8 @@ impl Store {
             kind,
             name,
             code,
+            zone: None,
+            rules: Rules::default(),
         };
         let entry = Entry {
             at: now,
@@ -160,5 +250,9 @@ fn read(row: &AnyRow) -> Result<Area, Error> {
         kind: row.text("kind")?,
         name: row.text("name")?,
         code: row.maybe_text("code")?,
+        zone: row.maybe_id("zone", |text| text.parse().ok())?,
+        rules: row
+            .maybe_id("rules", |text| serde_json::from_str(text).ok())?
+            .unwrap_or_default(),
     })
 }

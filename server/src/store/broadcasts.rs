@@ -12,7 +12,9 @@ use super::bulletins;
 use super::error::{Invalid, Refusal};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros};
-use super::{Actor, BulletinId, BulletinState, Change, Entry, Error, More, Store, User, ids};
+use super::{
+    Actor, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, ScheduleId, Store, User, ids, overrides,
+};
 
 /// How a broadcast fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,18 @@ pub enum BroadcastState {
     Stopped,
     /// It did not sound.
     Failed,
+}
+
+impl Target {
+    /// Adds what `row` says: `kind` and `target_id`.
+    pub(super) fn put(&mut self, row: &AnyRow) -> Result<(), Error> {
+        match row.text("kind")?.as_str() {
+            "area" => self.areas.push(row.id("target_id", AreaId::parse)?),
+            "receiver" => self.receivers.push(row.id("target_id", ReceiverId::parse)?),
+            _ => return Err(Error::Corrupt("kind")),
+        }
+        Ok(())
+    }
 }
 
 impl BroadcastState {
@@ -98,6 +112,10 @@ pub struct Broadcast {
     pub target: Target,
     /// How many receivers.
     pub counts: Counts,
+    /// The schedule that it came of, and the occurrence: when that has it, in civil time.
+    pub schedule: Option<(ScheduleId, String)>,
+    /// It goes past hours and minutes.
+    pub overrides: bool,
 }
 
 /// A broadcast that somebody asks for.
@@ -109,6 +127,50 @@ pub struct NewBroadcast {
     pub target: Target,
     /// When.
     pub start: UnixMicros,
+    /// What lets it go past hours and minutes.
+    pub overrides: Option<OverrideId>,
+}
+
+/// A broadcast as it is to be kept.
+pub(super) struct Planned {
+    pub(super) id: BroadcastId,
+    pub(super) bulletin: BulletinId,
+    pub(super) state: BroadcastState,
+    pub(super) reason: Option<&'static str>,
+    pub(super) start: UnixMicros,
+    pub(super) end: UnixMicros,
+    pub(super) accepted: UnixMicros,
+    /// Who asked for it.
+    pub(super) by: String,
+    pub(super) target: Target,
+    /// The receivers that the target reaches now.
+    pub(super) reached: BTreeSet<ReceiverId>,
+    pub(super) schedule: Option<(ScheduleId, String)>,
+    /// What lets it go past hours and minutes.
+    pub(super) allowed_by: Option<OverrideId>,
+}
+
+impl Planned {
+    /// What the record says of it.
+    pub(super) fn shown(&self) -> serde_json::Value {
+        let mut it = json!({
+            "state": self.state.name(),
+            "bulletin_id": self.bulletin.to_string(),
+            "start": self.start.0,
+            "end": self.end.0,
+            "areas": self.target.areas.iter().map(AreaId::to_string).collect::<Vec<_>>(),
+            "receivers": self.target.receivers.iter().map(ReceiverId::to_string).collect::<Vec<_>>(),
+            "reached": self.reached.len(),
+        });
+        if let Some((schedule, occurrence)) = &self.schedule {
+            it["schedule_id"] = json!(schedule.to_string());
+            it["occurrence"] = json!(occurrence);
+        }
+        if let Some(id) = self.allowed_by {
+            it["override_id"] = json!(id.to_string());
+        }
+        it
+    }
 }
 
 /// What became of a broadcast at one receiver.
@@ -266,41 +328,31 @@ impl Store {
         };
         let mut work = self.begin(entry).await?;
         let tx = &mut work.tx;
-        sqlx::query(
-            "INSERT INTO broadcasts (id, bulletin_id, state, starts, ends, accepted, accepted_by) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(id.to_string())
-        .bind(bulletin.id.to_string())
-        .bind(BroadcastState::Scheduled.name())
-        .bind(micros(new.start))
-        .bind(micros(end))
-        .bind(micros(now))
-        .bind(by.id.to_string())
-        .execute(&mut **tx)
-        .await?;
-        for area in &target.areas {
-            insert_target(tx, id, "area", area.to_string()).await?;
+        let allowed = overrides::holds(tx, new.overrides, new.start, &target).await?;
+        if new.overrides.is_some() && !allowed {
+            return Err(Error::invalid("override_id", Invalid::Unknown));
         }
-        for receiver in &target.receivers {
-            insert_target(tx, id, "receiver", receiver.to_string()).await?;
-        }
-        for receiver in &reached {
-            insert_targeted(tx, id, *receiver).await?;
-        }
+        let row = Planned {
+            id,
+            bulletin: bulletin.id,
+            state: BroadcastState::Scheduled,
+            reason: None,
+            start: new.start,
+            end,
+            accepted: now,
+            by: by.id.to_string(),
+            target,
+            reached,
+            schedule: None,
+            allowed_by: new.overrides,
+        };
+        insert(tx, &row).await?;
+        let mut shown = row.shown();
+        shown["class"] = json!(format!("{:?}", bulletin.class).to_lowercase());
         work.more = More {
             area: area_of(tx, id).await?,
             before: None,
-            after: Some(json!({
-                "state": BroadcastState::Scheduled.name(),
-                "bulletin_id": bulletin.id.to_string(),
-                "class": format!("{:?}", bulletin.class).to_lowercase(),
-                "start": new.start.0,
-                "end": end.0,
-                "areas": target.areas.iter().map(AreaId::to_string).collect::<Vec<_>>(),
-                "receivers": target.receivers.iter().map(ReceiverId::to_string).collect::<Vec<_>>(),
-                "reached": reached.len(),
-            })),
+            after: Some(shown),
         };
         work.commit().await?;
         self.tell(Change::Broadcast(id));
@@ -355,6 +407,50 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// All that sound between `from` and `to`, or were or are to, but for what failed or was stopped before it began.
+    pub(super) async fn broadcasts_between(&self, from: UnixMicros, to: UnixMicros) -> Result<Vec<Broadcast>, Error> {
+        let query = "WHERE b.ends > $1 AND b.starts < $2 AND b.state IN ('scheduled', 'on_air', 'done') ORDER BY b.starts, b.id";
+        let rows = sqlx::query(select(query))
+            .bind(micros(from))
+            .bind(micros(to))
+            .fetch_all(&self.pool)
+            .await?;
+        let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        self.fill_targets(&mut found).await?;
+        Ok(found)
+    }
+
+    /// What was to reach `receiver` at `at`, whatever became of it, with what it reported.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn at_receiver(
+        &self,
+        receiver: ReceiverId,
+        at: UnixMicros,
+    ) -> Result<Vec<(Broadcast, Option<String>)>, Error> {
+        let query = select(
+            "JOIN receipts w ON w.broadcast_id = b.id WHERE w.receiver_id = $1 AND b.starts <= $2 AND b.ends > $2 ORDER BY b.id",
+        );
+        let rows = sqlx::query(query)
+            .bind(receiver.to_string())
+            .bind(micros(at))
+            .fetch_all(&self.pool)
+            .await?;
+        let mut found = Vec::new();
+        for row in &rows {
+            let it = read(row)?;
+            let outcome = sqlx::query("SELECT outcome FROM receipts WHERE broadcast_id = $1 AND receiver_id = $2")
+                .bind(it.id.to_string())
+                .bind(receiver.to_string())
+                .fetch_one(&self.pool)
+                .await?
+                .maybe_text("outcome")?;
+            found.push((it, outcome));
+        }
+        Ok(found)
+    }
+
     pub(super) async fn fill_targets(&self, broadcasts: &mut [Broadcast]) -> Result<(), Error> {
         for it in broadcasts {
             it.target = target_of(&self.pool, it.id).await?;
@@ -363,7 +459,7 @@ impl Store {
     }
 
     /// The receivers that a target reaches now.
-    async fn reached(&self, target: &Target) -> Result<BTreeSet<ReceiverId>, Error> {
+    pub(super) async fn reached(&self, target: &Target) -> Result<BTreeSet<ReceiverId>, Error> {
         if target.areas.is_empty() && target.receivers.is_empty() {
             return Err(Error::invalid("target", Invalid::Empty));
         }
@@ -400,6 +496,39 @@ pub(super) async fn area_of(tx: &mut Transaction, id: BroadcastId) -> Result<Opt
     }
 }
 
+/// Keeps a broadcast, its target, and whom that reaches now.
+pub(super) async fn insert(tx: &mut Transaction, it: &Planned) -> Result<(), Error> {
+    let (schedule, occurrence) = it.schedule.clone().unzip();
+    sqlx::query(
+        "INSERT INTO broadcasts (id, bulletin_id, state, starts, ends, accepted, accepted_by, reason, schedule_id, occurrence, \
+         override_id, overrides) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(it.id.to_string())
+    .bind(it.bulletin.to_string())
+    .bind(it.state.name())
+    .bind(micros(it.start))
+    .bind(micros(it.end))
+    .bind(micros(it.accepted))
+    .bind(it.by.clone())
+    .bind(it.reason)
+    .bind(schedule.map(|it| it.to_string()))
+    .bind(occurrence)
+    .bind(it.allowed_by.map(|it| it.to_string()))
+    .bind(i64::from(it.allowed_by.is_some()))
+    .execute(&mut **tx)
+    .await?;
+    for area in &it.target.areas {
+        insert_target(tx, it.id, "area", area.to_string()).await?;
+    }
+    for receiver in &it.target.receivers {
+        insert_target(tx, it.id, "receiver", receiver.to_string()).await?;
+    }
+    for receiver in &it.reached {
+        insert_targeted(tx, it.id, *receiver).await?;
+    }
+    Ok(())
+}
+
 /// Marks `receiver` as one that the broadcast is addressed to.
 pub(super) async fn insert_targeted(tx: &mut Transaction, id: BroadcastId, receiver: ReceiverId) -> Result<(), Error> {
     sqlx::query(
@@ -429,13 +558,7 @@ async fn target_of(pool: &AnyPool, id: BroadcastId) -> Result<Target, Error> {
         .fetch_all(pool)
         .await?;
     let mut target = Target::default();
-    for row in &rows {
-        match row.text("kind")?.as_str() {
-            "area" => target.areas.push(row.id("target_id", AreaId::parse)?),
-            "receiver" => target.receivers.push(row.id("target_id", ReceiverId::parse)?),
-            _ => return Err(Error::Corrupt("kind")),
-        }
-    }
+    rows.iter().try_for_each(|row| target.put(row))?;
     Ok(target)
 }
 
@@ -465,6 +588,10 @@ fn read(row: &AnyRow) -> Result<Broadcast, Error> {
             playing: row.number("playing")?,
             played: row.number("played")?,
         },
+        schedule: row
+            .maybe_id("schedule_id", ScheduleId::parse)?
+            .zip(row.maybe_text("occurrence")?),
+        overrides: row.flag("overrides")?,
     })
 }
 

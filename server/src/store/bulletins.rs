@@ -29,7 +29,7 @@ impl BulletinState {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         [Self::Draft, Self::Approved]
             .into_iter()
             .find(|state| state.name() == name)

@@ -7,7 +7,7 @@ use loa_protocol::{BroadcastId, ReceiverId};
 use sqlx::AnyPool;
 use tokio::sync::{Mutex, MutexGuard, broadcast};
 
-use super::ids::BulletinId;
+use super::ids::{BulletinId, ScheduleId};
 use super::pool::Transaction;
 use super::row::Columns as _;
 use super::{Error, Store};
@@ -26,6 +26,10 @@ pub enum Change {
     Bulletin(BulletinId),
     /// A broadcast, or how it fares.
     Broadcast(BroadcastId),
+    /// A schedule.
+    Schedule(ScheduleId),
+    /// What schedules depend on: what areas allow, what may go past it.
+    Schedules,
     /// Which devices ask to be enrolled.
     Claims,
     /// A session has ended.

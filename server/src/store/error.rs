@@ -84,6 +84,9 @@ pub enum Refusal {
     /// A receiver that was revoked has no secret to be changed: it can only be enrolled again.
     #[error("the receiver is revoked")]
     Revoked,
+    /// It takes two people, and this is the one who asked.
+    #[error("another person has to approve it than the one who asked")]
+    SamePerson,
     /// The server is shutting down.
     #[error("the store is closed")]
     Closed,

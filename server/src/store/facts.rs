@@ -443,6 +443,7 @@ impl Store {
             samples: it.samples,
             areas: it.target.areas,
             receivers: it.target.receivers,
+            overrides: it.overrides,
         }
     }
 }

@@ -36,6 +36,14 @@ id!(
     BulletinId
 );
 id!(
+    /// A schedule.
+    ScheduleId
+);
+id!(
+    /// Leave to go past hours and minutes.
+    OverrideId
+);
+id!(
     /// A person who uses the console.
     UserId
 );

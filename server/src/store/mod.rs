@@ -2,8 +2,8 @@
 //! PostgreSQL (by URL); each change is one transaction, durable when the method returns, together with its line in the
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
-//! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`]
-//! hold rows and what people do to them; [`factors`], [`links`], [`devices`] and [`failures`] are about how people come in;
+//! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`],
+//! [`schedules`], [`overrides`] hold rows and what people do to them; [`factors`], [`links`], [`devices`] and [`failures`] are about how people come in;
 //! [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
 
@@ -21,11 +21,13 @@ pub mod failures;
 pub mod ids;
 pub mod keys;
 pub mod links;
+pub mod overrides;
 mod pool;
 pub mod receivers;
 pub mod record;
 mod roster;
 mod row;
+pub mod schedules;
 pub mod sealed;
 pub mod sessions;
 #[cfg(test)]
@@ -44,10 +46,12 @@ pub use changes::Change;
 pub use claims::ClaimKeys;
 pub use error::{Error, Invalid, Refusal};
 pub use factors::{Factor, FactorKind, NewFactor};
-pub use ids::{BulletinId, FactorId, SessionId, TokenId, UserId};
+pub use ids::{BulletinId, FactorId, OverrideId, ScheduleId, SessionId, TokenId, UserId};
 pub use links::{Link, LinkKind};
+pub use overrides::Override;
 pub use receivers::{NewReceiver, Receiver, ReceiverChange};
 pub use record::{Actor, Entry, More};
+pub use schedules::{Late, NewSchedule, Once, Schedule};
 pub use sealed::Rotated;
 pub use sessions::{NewSession, Session, SessionSeen};
 pub use tokens::{NewToken, Token};

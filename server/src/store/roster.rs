@@ -1,6 +1,8 @@
 //! Receivers as the air needs them: their secrets, old and next. Here: reading them, and the steps of a rotation, each durable
 //! before anything follows from it. Not here: what people do to receivers (`receivers`).
 
+use std::collections::HashMap;
+
 use loa_protocol::agreement::PrivateKey;
 use loa_protocol::key::Secret;
 use loa_protocol::report::Serial;
@@ -14,6 +16,7 @@ use super::row::{Columns as _, integer};
 use super::{Actor, Change, Entry, Error, More, Store, pool, record, sealed};
 use crate::enrol::Serials;
 use crate::playout::{ReceiverRow, Renewal};
+use crate::schedule::rules::Place;
 
 const COLUMNS: &str = "SELECT id, secret, area_id, volume, epoch, rotation, next_secret, key_number, authority, \
      telemetry_boot, telemetry_number, receipt_boot, receipt_number, rotation_boot, rotation_number FROM receivers";
@@ -21,23 +24,23 @@ const COLUMNS: &str = "SELECT id, secret, area_id, volume, epoch, rotation, next
 impl Store {
     /// All that are not revoked. One whose secret does not open is left out: it alone is mute then, not all of them.
     pub(super) async fn roster(&self) -> Result<Vec<ReceiverRow>, Error> {
-        let paths = self.paths().await?;
+        let (paths, places) = (self.paths().await?, self.places().await?);
         let query = format!("{COLUMNS} WHERE revoked IS NULL");
         // All of it is constant.
         let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(&self.pool).await?;
-        let row = |row: &AnyRow| self.roster_row(row, &paths);
+        let row = |row: &AnyRow| self.roster_row(row, &paths, &places);
         rows.iter().filter_map(|it| row(it).transpose()).collect()
     }
 
     /// One of them.
     pub(super) async fn roster_one(&self, id: ReceiverId) -> Result<Option<ReceiverRow>, Error> {
-        let paths = self.paths().await?;
+        let (paths, places) = (self.paths().await?, self.places().await?);
         let query = format!("{COLUMNS} WHERE revoked IS NULL AND id = $1");
         let row = sqlx::query(sqlx::AssertSqlSafe(query))
             .bind(id.to_string())
             .fetch_optional(&self.pool)
             .await?;
-        row.map_or(Ok(None), |row| self.roster_row(&row, &paths))
+        row.map_or(Ok(None), |row| self.roster_row(&row, &paths, &places))
     }
 
     /// Those that were revoked.
@@ -51,7 +54,8 @@ impl Store {
     fn roster_row(
         &self,
         row: &AnyRow,
-        paths: &std::collections::HashMap<AreaId, Vec<AreaId>>,
+        paths: &HashMap<AreaId, Vec<AreaId>>,
+        places: &HashMap<AreaId, Place>,
     ) -> Result<Option<ReceiverRow>, Error> {
         let id = row.text("id")?;
         let secrets = match self.secrets(row, &id) {
@@ -86,6 +90,7 @@ impl Store {
             },
             areas: paths.get(&area).cloned().ok_or(Error::Corrupt("area_id"))?,
             volume: u8::try_from(row.number("volume")?).map_err(|_| Error::Corrupt("volume"))?,
+            place: places.get(&area).cloned().ok_or(Error::Corrupt("area_id"))?,
             key_number: row.maybe_number("key_number")?.and_then(|it| u32::try_from(it).ok()),
         }))
     }

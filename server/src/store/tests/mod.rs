@@ -3,6 +3,7 @@
 mod life;
 pub(crate) mod postgres;
 mod record;
+mod schedules;
 mod tokens;
 
 use std::path::Path;
@@ -40,6 +41,9 @@ async fn conform(mut fresh: impl FnMut(&str) -> String) {
     tokens::tokens_are_made_used_and_taken_back(&fresh("tokens")).await;
     bulletins_wait_for_approval(&fresh("bulletins")).await;
     broadcasts_are_kept_with_their_target(&fresh("broadcasts")).await;
+    schedules::each_occurrence_becomes_one_broadcast(&fresh("occurrences")).await;
+    schedules::what_was_missed_is_dealt_with_and_said(&fresh("missed")).await;
+    schedules::areas_allow_and_two_people_go_past_it(&fresh("allow")).await;
     facts_make_the_account(&fresh("facts")).await;
     what_is_over_stays_over(&fresh("over")).await;
     a_fact_about_nothing_harms_no_other(&fresh("nothing")).await;
@@ -186,6 +190,7 @@ async fn broadcast(world: &World, areas: &[AreaId], receivers: &[ReceiverId]) ->
         bulletin: id,
         target,
         start: later(10),
+        overrides: None,
     };
     world.store.accept(&actor(), NOW, &world.user, new).await.unwrap()
 }
@@ -473,6 +478,7 @@ async fn bulletins_wait_for_approval(url: &str) {
             receivers: vec![],
         },
         start: later(1),
+        overrides: None,
     };
     let early = store.accept(&actor(), NOW, &world.user, new).await;
     assert!(matches!(early, Err(Error::State(Refusal::NotApproved))), "{early:?}");
@@ -566,6 +572,7 @@ async fn broadcasts_are_kept_with_their_target(url: &str) {
             bulletin: it.bulletin,
             target,
             start: later(10),
+            overrides: None,
         };
         let world = &world;
         async move { world.store.accept(&actor(), NOW, &world.user, new).await }

@@ -1,0 +1,969 @@
+//! Schedules: what recurs, and the broadcasts that come of it. Here: rows, what people do to them, and making the next
+//! occurrences broadcasts, each once and for good, however often the server is killed. Not here: when something recurs and what
+//! gives way to what (`schedule`), who makes it happen in time (`serve`).
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDateTime;
+use loa_protocol::precedence::Class;
+use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
+use ring::digest;
+use serde_json::{Value, json};
+use sqlx::any::AnyRow;
+
+use super::broadcasts::{self, Planned, Target};
+use super::error::{Invalid, Refusal};
+use super::ids::OverrideId;
+use super::overrides::{self, Override};
+use super::pool::Transaction;
+use super::row::{Columns as _, integer, micros, written};
+use super::{
+    Actor, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, More, ScheduleId, Store, User, ids,
+};
+use crate::schedule::forecast::Item;
+use crate::schedule::recurrence::{FORM, Recurrence};
+use crate::schedule::series::{Changed, Series, Turn};
+
+/// Longest title, in characters.
+const MAX_TITLE: usize = 200;
+/// Who was away for longer than this, in microseconds, is not told of each occurrence that was missed before.
+const REMEMBERED: u64 = 31 * 86_400 * 1_000_000;
+/// Occurrences that are made or missed at once.
+const MOST: usize = 1000;
+
+/// What is done when the server was not there at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Late {
+    /// What is left is played, where it would be.
+    Join,
+    /// It is left out.
+    Skip,
+    /// All of it is played, later.
+    Play,
+}
+
+impl Late {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Join, Self::Skip, Self::Play];
+
+    /// Its name, in the database and in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Join => "join",
+            Self::Skip => "skip",
+            Self::Play => "play",
+        }
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
+}
+
+/// What somebody wants to recur.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSchedule {
+    /// What it is called.
+    pub title: String,
+    /// What sounds.
+    pub bulletin: BulletinId,
+    /// Where.
+    pub target: Target,
+    /// When.
+    pub recurrence: Recurrence,
+    /// When the server was not there at the start.
+    pub late: Late,
+    /// Nothing comes of it for now.
+    pub paused: bool,
+    /// What lets it go past hours and minutes.
+    pub overrides: Option<OverrideId>,
+}
+
+/// A schedule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// Its identifier.
+    pub id: ScheduleId,
+    /// Rises with every change.
+    pub version: u64,
+    /// The area that it concerns: none if several do.
+    pub area: Option<AreaId>,
+    /// What it is called.
+    pub title: String,
+    /// What sounds.
+    pub bulletin: BulletinId,
+    /// That one's title.
+    pub bulletin_title: String,
+    /// That one's class.
+    pub class: Class,
+    /// Samples of sound in it, at 48 kHz.
+    pub samples: u64,
+    /// It is approved.
+    pub approved: bool,
+    /// Where.
+    pub target: Target,
+    /// When, single changes included.
+    pub series: Series<BulletinId>,
+    /// When the server was not there at the start.
+    pub late: Late,
+    /// Nothing comes of it for now.
+    pub paused: bool,
+    /// What lets it go past hours and minutes.
+    pub overrides: Option<OverrideId>,
+    /// What begins before this is a broadcast already, or was missed.
+    pub planned: UnixMicros,
+}
+
+/// What became of a schedule's next occurrences.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Made {
+    /// Broadcasts that are to be.
+    pub accepted: Vec<BroadcastId>,
+    /// When the one after them begins.
+    pub next: Option<UnixMicros>,
+}
+
+/// What is changed about one occurrence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Once {
+    /// It does not occur.
+    Cancel,
+    /// It occurs as the rule says.
+    Restore,
+    /// It begins then instead, or this sounds instead, or both.
+    Change(Option<NaiveDateTime>, Option<BulletinId>),
+}
+
+impl Schedule {
+    /// The identifier that an occurrence's broadcast has: the same whoever works it out, so that what is foreseen is what comes.
+    /// Its first six bytes are its start, as in those of UUIDv7.
+    pub fn broadcast(&self, turn: &Turn<BulletinId>) -> BroadcastId {
+        let name = format!("{} {} {}", self.id, self.version, turn.key.format(FORM));
+        let hash = digest::digest(&digest::SHA256, name.as_bytes());
+        let mut id = [0; 16];
+        id[..6].copy_from_slice(&(turn.start.0 / 1000).to_be_bytes()[2..]);
+        id[6..].copy_from_slice(&hash.as_ref()[..10]);
+        id[6] = id[6] & 0x0F | 0x80;
+        id[8] = id[8] & 0x3F | 0x80;
+        BroadcastId(id)
+    }
+}
+
+/// Something that is to sound, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreseen {
+    /// What.
+    pub item: Item,
+    /// The schedule that it comes of.
+    pub schedule: Option<ScheduleId>,
+    /// What it is called.
+    pub title: String,
+}
+
+impl Schedule {
+    /// What it will make from `from` on until `to`.
+    pub fn foreseen(
+        &self,
+        from: UnixMicros,
+        to: UnixMicros,
+        leave: Option<&Override>,
+        samples: &BTreeMap<BulletinId, u64>,
+    ) -> Vec<Foreseen> {
+        let turns = self.series.between(from, to).into_iter();
+        turns
+            .map(|turn| {
+                let samples = turn.source.and_then(|it| samples.get(&it)).unwrap_or(&self.samples);
+                Foreseen {
+                    item: Item {
+                        broadcast: self.broadcast(&turn),
+                        class: self.class,
+                        start: turn.start,
+                        end: UnixMicros(turn.start.0 + (samples * 1000).div_ceil(48)),
+                        overrides: leave.is_some_and(|it| it.holds(turn.start)),
+                        areas: self.target.areas.clone(),
+                        receivers: self.target.receivers.clone(),
+                    },
+                    schedule: Some(self.id),
+                    title: self.title.clone(),
+                }
+            })
+            .collect()
+    }
+}
+
+const SELECT: &str = "SELECT s.*, u.title AS bulletin_title, u.class AS class, u.samples AS samples, u.state AS state \
+    FROM schedules s JOIN bulletins u ON u.id = s.bulletin_id WHERE s.removed IS NULL ";
+
+impl Store {
+    /// All schedules, the oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn schedules(&self) -> Result<Vec<Schedule>, Error> {
+        let mut connection = self.pool.acquire().await?;
+        let query = [SELECT, "ORDER BY s.id"].concat();
+        // Both are constants of this file.
+        let rows = sqlx::query(sqlx::AssertSqlSafe(query))
+            .fetch_all(&mut *connection)
+            .await?;
+        let mut targets: BTreeMap<String, Target> = BTreeMap::new();
+        let of_all = sqlx::query("SELECT schedule_id, kind, target_id FROM schedule_targets ORDER BY kind, target_id");
+        for row in of_all.fetch_all(&mut *connection).await? {
+            targets.entry(row.text("schedule_id")?).or_default().put(&row)?;
+        }
+        let mut changes: BTreeMap<String, Changes> = BTreeMap::new();
+        for row in sqlx::query("SELECT * FROM schedule_changes")
+            .fetch_all(&mut *connection)
+            .await?
+        {
+            let (key, changed) = read_change(&row)?;
+            changes
+                .entry(row.text("schedule_id")?)
+                .or_default()
+                .insert(key, changed);
+        }
+        rows.iter()
+            .map(|row| {
+                let id = row.text("id")?;
+                let target = targets.remove(&id).unwrap_or_default();
+                read(row, target, changes.remove(&id).unwrap_or_default())
+            })
+            .collect()
+    }
+
+    /// One schedule.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; when the database cannot be read.
+    pub async fn schedule(&self, id: ScheduleId) -> Result<Schedule, Error> {
+        let mut connection = self.pool.acquire().await?;
+        one(&mut connection, id).await
+    }
+
+    /// Adds a schedule: its occurrences from `now` on are durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] for the bulletin, [`Error::Invalid`] for a field that is wrong; when the database cannot.
+    pub async fn add_schedule(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        by: &User,
+        new: NewSchedule,
+    ) -> Result<Schedule, Error> {
+        let added = self.add_schedules(actor, now, by, vec![(new, Vec::new())]).await?;
+        added.into_iter().next().ok_or(Error::Missing("schedule"))
+    }
+
+    /// Adds several, each with occurrences that are moved: all of them are durable when this returns, or none is kept.
+    ///
+    /// # Errors
+    /// As [`Store::add_schedule`].
+    pub async fn add_schedules(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        by: &User,
+        all: Vec<(NewSchedule, Vec<(NaiveDateTime, NaiveDateTime)>)>,
+    ) -> Result<Vec<Schedule>, Error> {
+        for (new, _) in &all {
+            written("title", &new.title, MAX_TITLE)?;
+            self.bulletin(new.bulletin).await?;
+            self.reached(&new.target).await?;
+        }
+        let held = self.changes.hold().await;
+        let mut tx = super::pool::begin(&self.pool, self.kind).await?;
+        let mut added = Vec::new();
+        for (new, moved) in all {
+            added.push(self.insert_schedule(&mut tx, actor, now, by, (new, &moved)).await?);
+        }
+        super::changes::count(&mut tx).await?;
+        tx.commit().await?;
+        held.counted();
+        added.iter().for_each(|it| self.tell(Change::Schedule(it.id)));
+        Ok(added)
+    }
+
+    async fn insert_schedule(
+        &self,
+        tx: &mut Transaction,
+        actor: &Actor,
+        now: UnixMicros,
+        by: &User,
+        (new, moved): (NewSchedule, &[(NaiveDateTime, NaiveDateTime)]),
+    ) -> Result<Schedule, Error> {
+        let title = written("title", &new.title, MAX_TITLE)?;
+        let id = ScheduleId(ids::fresh(now));
+        self.check_override(tx, now, &new).await?;
+        let area = concerns(tx, &new.target).await?;
+        sqlx::query(
+            "INSERT INTO schedules (id, version, area_id, title, bulletin_id, override_id, zone, starts, rule, except_at, also_at, \
+             late, paused, planned, created, changed, changed_by) \
+             VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $13, $14)",
+        )
+        .bind(id.to_string())
+        .bind(area.map(|it| it.to_string()))
+        .bind(title.clone())
+        .bind(new.bulletin.to_string())
+        .bind(new.overrides.map(|it| it.to_string()))
+        .bind(new.recurrence.zone().name())
+        .bind(civil(new.recurrence.start()))
+        .bind(new.recurrence.rule().map(str::to_owned))
+        .bind(list(new.recurrence.except()))
+        .bind(list(new.recurrence.also()))
+        .bind(new.late.name())
+        .bind(i64::from(new.paused))
+        .bind(micros(now))
+        .bind(by.id.to_string())
+        .execute(&mut **tx)
+        .await?;
+        put_targets(tx, id, &new.target).await?;
+        for (key, start) in moved {
+            put_change(tx, id, *key, (Some(*start), None)).await?;
+        }
+        let added = one(tx, id).await?;
+        let entry = Entry {
+            at: now,
+            actor,
+            what: "schedule.add",
+            subject: id.to_string(),
+            detail: title,
+        };
+        let more = More {
+            area,
+            before: None,
+            after: Some(shown(&added)),
+        };
+        super::record::add(tx, &entry, &more).await?;
+        Ok(added)
+    }
+
+    /// Changes the schedule `id`, which was seen in `version`. Broadcasts that came of it and have not begun are withdrawn: they
+    /// are stopped when this returns, and given so that the air is told.
+    ///
+    /// # Errors
+    /// As [`Store::add_schedule`]; [`Error::State`] if somebody else has changed it meanwhile.
+    pub async fn change_schedule(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        by: &User,
+        (id, version): (ScheduleId, u64),
+        new: NewSchedule,
+    ) -> Result<(Schedule, Vec<BroadcastId>), Error> {
+        let title = written("title", &new.title, MAX_TITLE)?;
+        self.bulletin(new.bulletin).await?;
+        self.reached(&new.target).await?;
+        let mut work = self
+            .begin(Entry {
+                at: now,
+                actor,
+                what: "schedule.change",
+                subject: id.to_string(),
+                detail: title.clone(),
+            })
+            .await?;
+        let tx = &mut work.tx;
+        self.check_override(tx, now, &new).await?;
+        let before = seen_in(tx, id, version).await?;
+        let area = concerns(tx, &new.target).await?;
+        let withdrawn = raise(tx, now, by, id).await?;
+        sqlx::query(
+            "UPDATE schedules SET area_id = $1, title = $2, bulletin_id = $3, override_id = $4, zone = $5, starts = $6, rule = $7, \
+             except_at = $8, also_at = $9, late = $10, paused = $11 WHERE id = $12",
+        )
+        .bind(area.map(|it| it.to_string()))
+        .bind(title)
+        .bind(new.bulletin.to_string())
+        .bind(new.overrides.map(|it| it.to_string()))
+        .bind(new.recurrence.zone().name())
+        .bind(civil(new.recurrence.start()))
+        .bind(new.recurrence.rule().map(str::to_owned))
+        .bind(list(new.recurrence.except()))
+        .bind(list(new.recurrence.also()))
+        .bind(new.late.name())
+        .bind(i64::from(new.paused))
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+        sqlx::query("DELETE FROM schedule_targets WHERE schedule_id = $1")
+            .bind(id.to_string())
+            .execute(&mut **tx)
+            .await?;
+        put_targets(tx, id, &new.target).await?;
+        let after = one(tx, id).await?;
+        work.more = More {
+            area: area.or(before.area),
+            before: Some(shown(&before)),
+            after: Some(shown(&after)),
+        };
+        work.commit().await?;
+        self.told(id, &withdrawn);
+        Ok((after, withdrawn))
+    }
+
+    /// Changes one occurrence, the one that the rule has at `key`; broadcasts as in [`Store::change_schedule`].
+    ///
+    /// # Errors
+    /// [`Error::Missing`] for the schedule and the bulletin, [`Error::Invalid`] if the rule has nothing at `key`, [`Error::State`]
+    /// if somebody else has changed the schedule meanwhile; when the database cannot.
+    pub async fn change_once(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        by: &User,
+        (id, version): (ScheduleId, u64),
+        (key, once): (NaiveDateTime, Once),
+    ) -> Result<(Schedule, Vec<BroadcastId>), Error> {
+        if let Once::Change(_, Some(bulletin)) = once {
+            self.bulletin(bulletin).await?;
+        }
+        let mut work = self
+            .begin(Entry {
+                at: now,
+                actor,
+                what: "schedule.once",
+                subject: id.to_string(),
+                detail: civil(key),
+            })
+            .await?;
+        let tx = &mut work.tx;
+        let before = seen_in(tx, id, version).await?;
+        let rule = &before.series.recurrence;
+        let mut except: std::collections::BTreeSet<_> = rule.except().collect();
+        let wrong = || Error::invalid("occurrence", Invalid::Unknown);
+        if !except.contains(&key) && !rule.has(key) {
+            return Err(wrong());
+        }
+        let withdrawn = raise(tx, now, by, id).await?;
+        sqlx::query("DELETE FROM schedule_changes WHERE schedule_id = $1 AND occurrence = $2")
+            .bind(id.to_string())
+            .bind(civil(key))
+            .execute(&mut **tx)
+            .await?;
+        match once {
+            Once::Cancel => _ = except.insert(key),
+            Once::Restore => _ = except.remove(&key),
+            Once::Change(start, bulletin) => {
+                except.remove(&key);
+                put_change(tx, id, key, (start, bulletin)).await?;
+            }
+        }
+        sqlx::query("UPDATE schedules SET except_at = $1 WHERE id = $2")
+            .bind(list(except.into_iter()))
+            .bind(id.to_string())
+            .execute(&mut **tx)
+            .await?;
+        let after = one(tx, id).await?;
+        work.more = More {
+            area: before.area,
+            before: Some(shown(&before)),
+            after: Some(shown(&after)),
+        };
+        work.commit().await?;
+        self.told(id, &withdrawn);
+        Ok((after, withdrawn))
+    }
+
+    /// Removes a schedule; what came of it stays in the record. Broadcasts as in [`Store::change_schedule`].
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; when the database cannot.
+    pub async fn remove_schedule(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        by: &User,
+        id: ScheduleId,
+    ) -> Result<Vec<BroadcastId>, Error> {
+        let mut work = self
+            .begin(Entry {
+                at: now,
+                actor,
+                what: "schedule.remove",
+                subject: id.to_string(),
+                detail: String::new(),
+            })
+            .await?;
+        let tx = &mut work.tx;
+        let before = one(tx, id).await?;
+        work.entry.detail.clone_from(&before.title);
+        let withdrawn = raise(tx, now, by, id).await?;
+        sqlx::query("UPDATE schedules SET removed = $1 WHERE id = $2")
+            .bind(micros(now))
+            .bind(id.to_string())
+            .execute(&mut **tx)
+            .await?;
+        work.more = More {
+            area: before.area,
+            before: Some(shown(&before)),
+            after: None,
+        };
+        work.commit().await?;
+        self.told(id, &withdrawn);
+        Ok(withdrawn)
+    }
+
+    /// Makes broadcasts of the occurrences of `id` that begin before `until`, and says of those whose time has passed what became
+    /// of them; all durable when this returns. What began while no server was there is dealt with as the schedule says: `begins` is
+    /// when something can begin at the earliest.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn make_broadcasts(
+        &self,
+        now: UnixMicros,
+        begins: UnixMicros,
+        until: UnixMicros,
+        id: ScheduleId,
+    ) -> Result<Made, Error> {
+        let schedule = match self.schedule(id).await {
+            Ok(it) if !it.paused => it,
+            Ok(_) | Err(Error::Missing(_)) => return Ok(Made::default()),
+            Err(error) => return Err(error),
+        };
+        let from = UnixMicros(schedule.planned.0.max(now.0.saturating_sub(REMEMBERED)));
+        let mut turns = schedule.series.between(from, until);
+        turns.truncate(MOST);
+        let next = |from| schedule.series.next(from).map(|it| it.start);
+        let Some(last) = turns.last() else {
+            return Ok(Made {
+                accepted: Vec::new(),
+                next: next(from),
+            });
+        };
+        let planned = UnixMicros(last.start.0 + 1);
+        let reached = self.reached(&schedule.target).await.unwrap_or_default();
+        let held = self.changes.hold().await;
+        let mut tx = super::pool::begin(&self.pool, self.kind).await?;
+        let current = sqlx::query("SELECT version FROM schedules WHERE id = $1 AND removed IS NULL AND planned = $2")
+            .bind(id.to_string())
+            .bind(micros(schedule.planned))
+            .fetch_optional(&mut *tx)
+            .await?;
+        if current.map(|row| row.number("version")).transpose()? != Some(schedule.version) {
+            // It was changed meanwhile, and will be looked at again.
+            return Ok(Made {
+                accepted: Vec::new(),
+                next: Some(now),
+            });
+        }
+        let by = sqlx::query("SELECT changed_by FROM schedules WHERE id = $1").bind(id.to_string());
+        let by = by.fetch_one(&mut *tx).await?.text("changed_by")?;
+        let mut made = Made::default();
+        let mut told = Vec::new();
+        for turn in &turns {
+            let sound = bulletin(&mut tx, turn.source.unwrap_or(schedule.bulletin)).await?;
+            let length = (sound.samples * 1000).div_ceil(48);
+            let passed = turn.start < now;
+            let over = turn.start.0 + length <= begins.0;
+            let (start, missed) = match schedule.late {
+                _ if !passed => (turn.start, false),
+                Late::Play => (begins, turn.start.0.saturating_add(86_400_000_000) < now.0),
+                Late::Join => (turn.start, over),
+                Late::Skip => (turn.start, true),
+            };
+            let reason = match (sound.approved, missed) {
+                (_, true) => Some("missed"),
+                (false, _) => Some("not_approved"),
+                _ => None,
+            };
+            let overrides = overrides::holds(&mut tx, schedule.overrides, start, &schedule.target).await?;
+            let broadcast = schedule.broadcast(&Turn { start, ..*turn });
+            let row = Planned {
+                id: broadcast,
+                bulletin: sound.id,
+                state: match reason {
+                    None => BroadcastState::Scheduled,
+                    Some(_) => BroadcastState::Failed,
+                },
+                reason,
+                start,
+                end: UnixMicros(start.0 + length),
+                accepted: now,
+                by: by.clone(),
+                target: schedule.target.clone(),
+                reached: reached.clone(),
+                schedule: Some((id, civil(turn.key))),
+                allowed_by: schedule.overrides.filter(|_| overrides),
+            };
+            broadcasts::insert(&mut tx, &row).await?;
+            let entry = Entry {
+                at: now,
+                actor: &Actor::server(),
+                what: match reason {
+                    None => "broadcast.planned",
+                    Some(_) => "broadcast.failed",
+                },
+                subject: broadcast.to_string(),
+                detail: reason.map_or_else(|| schedule.title.clone(), str::to_owned),
+            };
+            let more = More {
+                area: schedule.area,
+                before: None,
+                after: Some(row.shown()),
+            };
+            super::record::add(&mut tx, &entry, &more).await?;
+            told.push(broadcast);
+            if reason.is_none() {
+                made.accepted.push(broadcast);
+            }
+        }
+        sqlx::query("UPDATE schedules SET planned = $1 WHERE id = $2")
+            .bind(micros(planned))
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await?;
+        super::changes::count(&mut tx).await?;
+        tx.commit().await?;
+        held.counted();
+        told.into_iter().for_each(|it| self.tell(Change::Broadcast(it)));
+        made.next = next(planned);
+        Ok(made)
+    }
+
+    /// Deals with broadcasts that came of schedules and whose start passed while no server was there, as their schedules say; durable
+    /// when this returns. `begins` is when those begin that are to be played whole.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn settle_late(&self, now: UnixMicros, begins: UnixMicros) -> Result<(), Error> {
+        let mut tx = super::pool::begin(&self.pool, self.kind).await?;
+        let rows = sqlx::query(
+            "SELECT b.id AS id, b.starts AS starts, b.ends AS ends, s.late AS late, s.area_id AS area_id \
+             FROM broadcasts b JOIN schedules s ON s.id = b.schedule_id WHERE b.state = 'scheduled' AND b.starts < $1",
+        )
+        .bind(micros(now))
+        .fetch_all(&mut *tx)
+        .await?;
+        for row in rows {
+            let (id, start, end) = (row.text("id")?, row.number("starts")?, row.number("ends")?);
+            let (what, before, after) = match row.id("late", Late::named)? {
+                Late::Join => continue,
+                Late::Skip => {
+                    sqlx::query("UPDATE broadcasts SET state = $1, reason = 'missed' WHERE id = $2")
+                        .bind(BroadcastState::Failed.name())
+                        .bind(id.clone())
+                        .execute(&mut *tx)
+                        .await?;
+                    let state = |it: BroadcastState| json!({ "state": it.name() });
+                    (
+                        "broadcast.failed",
+                        state(BroadcastState::Scheduled),
+                        state(BroadcastState::Failed),
+                    )
+                }
+                Late::Play => {
+                    // Its packets are the same whenever it begins: a receiver that was told of it takes the later start.
+                    sqlx::query("UPDATE broadcasts SET starts = $1, ends = $2 WHERE id = $3")
+                        .bind(micros(begins))
+                        .bind(integer(begins.0 + (end - start)))
+                        .bind(id.clone())
+                        .execute(&mut *tx)
+                        .await?;
+                    (
+                        "broadcast.late",
+                        json!({ "start": start }),
+                        json!({ "start": begins.0 }),
+                    )
+                }
+            };
+            let entry = Entry {
+                at: now,
+                actor: &Actor::server(),
+                what,
+                subject: id,
+                detail: "missed".to_owned(),
+            };
+            let more = More {
+                area: row.maybe_id("area_id", AreaId::parse)?,
+                before: Some(before),
+                after: Some(after),
+            };
+            super::record::add(&mut tx, &entry, &more).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What is to be from `from` on until `to`, and what was: broadcasts, and what schedules will make; `without` leaves one out.
+    /// With each, the schedule that it comes of, and its title.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn foreseen(
+        &self,
+        from: UnixMicros,
+        to: UnixMicros,
+        without: Option<ScheduleId>,
+    ) -> Result<Vec<Foreseen>, Error> {
+        let mut all = Vec::new();
+        for it in self.broadcasts_between(from, to).await? {
+            let schedule = it.schedule.as_ref().map(|it| it.0);
+            // What a schedule that is being changed has made and not begun goes with it.
+            if schedule.is_some() && schedule == without && it.state == BroadcastState::Scheduled {
+                continue;
+            }
+            all.push(Foreseen {
+                item: Item {
+                    broadcast: it.id,
+                    class: it.class,
+                    start: it.start,
+                    end: it.end,
+                    overrides: it.overrides,
+                    areas: it.target.areas,
+                    receivers: it.target.receivers,
+                },
+                schedule,
+                title: it.title,
+            });
+        }
+        let samples = self.samples_of_bulletins().await?;
+        let overrides: BTreeMap<_, _> = self
+            .overrides(UnixMicros(0))
+            .await?
+            .into_iter()
+            .map(|it| (it.id, it))
+            .collect();
+        for it in self.schedules().await? {
+            if !it.paused && Some(it.id) != without {
+                let leave = it.overrides.and_then(|id| overrides.get(&id));
+                all.extend(it.foreseen(UnixMicros(from.0.max(it.planned.0)), to, leave, &samples));
+            }
+        }
+        Ok(all)
+    }
+
+    async fn samples_of_bulletins(&self) -> Result<BTreeMap<BulletinId, u64>, Error> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT u.id AS id, u.samples AS samples FROM bulletins u JOIN schedule_changes c ON c.bulletin_id = u.id",
+        );
+        let rows = rows.fetch_all(&self.pool).await?;
+        rows.iter()
+            .map(|row| Ok((row.id("id", BulletinId::parse)?, row.number("samples")?)))
+            .collect()
+    }
+
+    fn told(&self, id: ScheduleId, withdrawn: &[BroadcastId]) {
+        self.tell(Change::Schedule(id));
+        withdrawn.iter().for_each(|it| self.tell(Change::Broadcast(*it)));
+    }
+
+    async fn check_override(&self, tx: &mut Transaction, now: UnixMicros, new: &NewSchedule) -> Result<(), Error> {
+        let Some(id) = new.overrides else { return Ok(()) };
+        match overrides::one(tx, id).await? {
+            Some(it) if it.holds(now) && overrides::covers(tx, &it, &new.target).await? => Ok(()),
+            Some(Override { approved: None, .. }) => Err(Error::State(Refusal::NotApproved)),
+            _ => Err(Error::invalid("override_id", Invalid::Unknown)),
+        }
+    }
+}
+
+type Changes = BTreeMap<NaiveDateTime, Changed<BulletinId>>;
+
+/// What of a bulletin an occurrence needs.
+struct Sound {
+    id: BulletinId,
+    samples: u64,
+    approved: bool,
+}
+
+async fn bulletin(tx: &mut Transaction, id: BulletinId) -> Result<Sound, Error> {
+    let row = sqlx::query("SELECT samples, state FROM bulletins WHERE id = $1").bind(id.to_string());
+    let row = row.fetch_one(&mut **tx).await?;
+    Ok(Sound {
+        id,
+        samples: row.number("samples")?,
+        approved: row.id("state", BulletinState::named)? == BulletinState::Approved,
+    })
+}
+
+async fn one(connection: &mut sqlx::AnyConnection, id: ScheduleId) -> Result<Schedule, Error> {
+    let query = [SELECT, "AND s.id = $1"].concat();
+    let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(id.to_string());
+    let row = row
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or(Error::Missing("schedule"))?;
+    let mut target = Target::default();
+    let rows =
+        sqlx::query("SELECT kind, target_id FROM schedule_targets WHERE schedule_id = $1 ORDER BY kind, target_id");
+    for row in rows.bind(id.to_string()).fetch_all(&mut *connection).await? {
+        target.put(&row)?;
+    }
+    let rows = sqlx::query("SELECT * FROM schedule_changes WHERE schedule_id = $1").bind(id.to_string());
+    let rows = rows.fetch_all(&mut *connection).await?;
+    let changes = rows.iter().map(read_change).collect::<Result<_, _>>()?;
+    read(&row, target, changes)
+}
+
+/// The schedule, if nobody has changed it since `version`.
+async fn seen_in(tx: &mut Transaction, id: ScheduleId, version: u64) -> Result<Schedule, Error> {
+    let it = one(tx, id).await?;
+    match it.version == version {
+        true => Ok(it),
+        false => Err(Error::State(Refusal::Changed)),
+    }
+}
+
+/// Makes room for a change: another version, planned anew from `now` on; what was to be and has not begun is stopped.
+async fn raise(tx: &mut Transaction, now: UnixMicros, by: &User, id: ScheduleId) -> Result<Vec<BroadcastId>, Error> {
+    sqlx::query(
+        "UPDATE schedules SET version = version + 1, planned = $1, changed = $1, changed_by = $2 WHERE id = $3",
+    )
+    .bind(micros(now))
+    .bind(by.id.to_string())
+    .bind(id.to_string())
+    .execute(&mut **tx)
+    .await?;
+    let rows = sqlx::query("SELECT id FROM broadcasts WHERE schedule_id = $1 AND state = 'scheduled' AND starts > $2")
+        .bind(id.to_string())
+        .bind(micros(now))
+        .fetch_all(&mut **tx)
+        .await?;
+    let mut withdrawn = Vec::new();
+    for row in rows {
+        let id = row.id("id", BroadcastId::parse)?;
+        sqlx::query("UPDATE broadcasts SET state = $1, reason = 'changed' WHERE id = $2")
+            .bind(BroadcastState::Stopped.name())
+            .bind(id.to_string())
+            .execute(&mut **tx)
+            .await?;
+        withdrawn.push(id);
+    }
+    Ok(withdrawn)
+}
+
+async fn put_change(
+    tx: &mut Transaction,
+    id: ScheduleId,
+    key: NaiveDateTime,
+    (start, bulletin): (Option<NaiveDateTime>, Option<BulletinId>),
+) -> Result<(), Error> {
+    sqlx::query("INSERT INTO schedule_changes (schedule_id, occurrence, starts, bulletin_id) VALUES ($1, $2, $3, $4)")
+        .bind(id.to_string())
+        .bind(civil(key))
+        .bind(start.map(civil))
+        .bind(bulletin.map(|it| it.to_string()))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn put_targets(tx: &mut Transaction, id: ScheduleId, target: &Target) -> Result<(), Error> {
+    let areas = target.areas.iter().map(|it| ("area", it.to_string()));
+    let receivers = target.receivers.iter().map(|it| ("receiver", it.to_string()));
+    for (kind, it) in areas.chain(receivers) {
+        sqlx::query(
+            "INSERT INTO schedule_targets (schedule_id, kind, target_id) VALUES ($1, $2, $3) \
+             ON CONFLICT (schedule_id, kind, target_id) DO NOTHING",
+        )
+        .bind(id.to_string())
+        .bind(kind)
+        .bind(it)
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The area that a target lies in, if it is one alone.
+async fn concerns(tx: &mut Transaction, target: &Target) -> Result<Option<AreaId>, Error> {
+    let mut areas: std::collections::BTreeSet<_> = target.areas.iter().copied().collect();
+    for receiver in &target.receivers {
+        areas.insert(area_of_receiver(tx, *receiver).await?);
+    }
+    Ok(match areas.len() {
+        1 => areas.pop_first(),
+        _ => None,
+    })
+}
+
+async fn area_of_receiver(tx: &mut Transaction, id: ReceiverId) -> Result<AreaId, Error> {
+    let row = sqlx::query("SELECT area_id FROM receivers WHERE id = $1").bind(id.to_string());
+    row.fetch_one(&mut **tx).await?.id("area_id", AreaId::parse)
+}
+
+fn read(row: &AnyRow, target: Target, changed: Changes) -> Result<Schedule, Error> {
+    let zone = row.id("zone", |text| text.parse::<chrono_tz::Tz>().ok())?;
+    let times = |column| row.id(column, times);
+    let recurrence = Recurrence::new(
+        row.id("starts", time)?,
+        zone,
+        row.maybe_text("rule")?.as_deref(),
+        times("except_at")?,
+        times("also_at")?,
+    );
+    let recurrence = recurrence.map_err(|_| Error::Corrupt("rule"))?;
+    Ok(Schedule {
+        id: row.id("id", ScheduleId::parse)?,
+        version: row.number("version")?,
+        area: row.maybe_id("area_id", AreaId::parse)?,
+        title: row.text("title")?,
+        bulletin: row.id("bulletin_id", BulletinId::parse)?,
+        bulletin_title: row.text("bulletin_title")?,
+        class: super::bulletins::class(row)?,
+        samples: row.number("samples")?,
+        approved: row.id("state", BulletinState::named)? == BulletinState::Approved,
+        target,
+        series: Series { recurrence, changed },
+        late: row.id("late", Late::named)?,
+        paused: row.flag("paused")?,
+        overrides: row.maybe_id("override_id", OverrideId::parse)?,
+        planned: row.instant("planned")?,
+    })
+}
+
+fn read_change(row: &AnyRow) -> Result<(NaiveDateTime, Changed<BulletinId>), Error> {
+    let changed = Changed {
+        start: row.maybe_id("starts", time)?,
+        source: row.maybe_id("bulletin_id", BulletinId::parse)?,
+    };
+    Ok((row.id("occurrence", time)?, changed))
+}
+
+fn civil(at: NaiveDateTime) -> String {
+    at.format(FORM).to_string()
+}
+
+fn time(text: &str) -> Option<NaiveDateTime> {
+    NaiveDateTime::parse_from_str(text, FORM).ok()
+}
+
+fn list(times: impl Iterator<Item = NaiveDateTime>) -> String {
+    json!(times.map(civil).collect::<Vec<_>>()).to_string()
+}
+
+fn times(text: &str) -> Option<Vec<NaiveDateTime>> {
+    let all: Vec<String> = serde_json::from_str(text).ok()?;
+    all.iter().map(|it| time(it)).collect()
+}
+
+/// What the record says of it.
+fn shown(it: &Schedule) -> Value {
+    let rule = &it.series.recurrence;
+    let changed = it.series.changed.iter();
+    let once: serde_json::Map<String, Value> = changed
+        .map(|(key, it)| {
+            let it = json!({ "start": it.start.map(civil), "bulletin_id": it.source.map(|it| it.to_string()) });
+            (civil(*key), it)
+        })
+        .collect();
+    json!({
+        "title": it.title,
+        "bulletin_id": it.bulletin.to_string(),
+        "zone": rule.zone().name(),
+        "start": civil(rule.start()),
+        "rule": rule.rule(),
+        "except": rule.except().map(civil).collect::<Vec<_>>(),
+        "also": rule.also().map(civil).collect::<Vec<_>>(),
+        "once": once,
+        "late": it.late.name(),
+        "paused": it.paused,
+        "override_id": it.overrides.map(|it| it.to_string()),
+        "areas": it.target.areas.iter().map(AreaId::to_string).collect::<Vec<_>>(),
+        "receivers": it.target.receivers.iter().map(ReceiverId::to_string).collect::<Vec<_>>(),
+        "version": integer(it.version),
+    })
+}
