@@ -17,6 +17,8 @@ pub struct Api {
     base: String,
     cookie: String,
     csrf: String,
+    /// An API token, in place of a session.
+    token: String,
 }
 
 /// Status and body of an answer.
@@ -99,6 +101,15 @@ impl Api {
             base: base.to_owned(),
             cookie: String::new(),
             csrf: String::new(),
+            token: String::new(),
+        }
+    }
+
+    /// A program that shows an API token.
+    pub fn program(base: &str, token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            ..Self::anonymous(base)
         }
     }
 
@@ -106,7 +117,26 @@ impl Api {
     pub fn sign_in(&mut self, username: &str, password: &str) -> Result<()> {
         let url = format!("{}/api/v1/session", self.base);
         let body = json!({ "username": username, "password": password });
-        let mut answer = self.agent.post(&url).send_json(&body)?;
+        let answer = self.agent.post(&url).send_json(&body)?;
+        self.begun(answer)
+    }
+
+    /// Invites somebody and is them: they have chosen `password` by their link.
+    pub fn invite(&self, username: &str, grants: &Value, password: &str) -> Result<Self> {
+        let body = json!({ "username": username, "display_name": username, "grants": grants });
+        let invited = self.post("/api/v1/users", &body)?;
+        let link = invited["link"].as_str().and_then(|link| link.split_once('#'));
+        let body = json!({ "token": link.context("no link")?.1, "password": password });
+        let mut somebody = Self::anonymous(&self.base);
+        let answer = somebody
+            .agent
+            .post(format!("{}/api/v1/link", self.base))
+            .send_json(&body)?;
+        somebody.begun(answer)?;
+        Ok(somebody)
+    }
+
+    fn begun(&mut self, mut answer: ureq::http::Response<ureq::Body>) -> Result<()> {
         let cookie = answer
             .headers()
             .get("set-cookie")
@@ -144,6 +174,9 @@ impl Api {
             .uri(format!("{}{path}", self.base))
             .header("cookie", &self.cookie)
             .header("x-loa-csrf", &self.csrf);
+        if !self.token.is_empty() {
+            request = request.header("authorization", format!("Bearer {}", self.token));
+        }
         if let Some((kind, _)) = body {
             request = request.header("content-type", kind);
         }
@@ -205,9 +238,15 @@ impl Api {
 
     /// Uploads bytes as a bulletin (RFC 7578), whatever comes of it.
     pub fn upload_bytes(&self, bytes: &[u8], name: &str, title: &str, class: &str) -> Result<Reply> {
+        let (kind, body) = Self::form(&[("title", title), ("class", class)], bytes, name);
+        self.raw("POST", "/api/v1/bulletins", Some((&kind, &body)))
+    }
+
+    /// A form with a file in it (RFC 7578): its type and bytes.
+    pub fn form(fields: &[(&str, &str)], bytes: &[u8], name: &str) -> (String, Vec<u8>) {
         const BOUNDARY: &str = "loa-2f9c1b7ad0";
         let mut body = Vec::new();
-        for (field, value) in [("title", title), ("class", class)] {
+        for (field, value) in fields {
             body.extend(
                 format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n").bytes(),
             );
@@ -219,11 +258,7 @@ impl Api {
         body.extend(head.bytes());
         body.extend(bytes);
         body.extend(format!("\r\n--{BOUNDARY}--\r\n").bytes());
-        self.raw(
-            "POST",
-            "/api/v1/bulletins",
-            Some((&format!("multipart/form-data; boundary={BOUNDARY}"), &body)),
-        )
+        (format!("multipart/form-data; boundary={BOUNDARY}"), body)
     }
 
     /// Uploads `file`, approves it, and gives the bulletin's identifier.
@@ -265,10 +300,13 @@ impl Api {
     /// What the server tells from now on; the first event is the whole state.
     pub fn events(&self) -> Result<Events> {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let mut answer = agent
+        let mut request = agent
             .get(format!("{}/api/v1/events", self.base))
-            .header("cookie", &self.cookie)
-            .call()?;
+            .header("cookie", &self.cookie);
+        if !self.token.is_empty() {
+            request = request.header("authorization", format!("Bearer {}", self.token));
+        }
+        let mut answer = request.call()?;
         ensure!(answer.status().is_success(), "events: HTTP {}", answer.status());
         let (sender, events) = mpsc::channel();
         // Ends with the connection, or at the next event once nobody listens.
@@ -295,6 +333,11 @@ impl Api {
 pub struct Events(Receiver<(String, Value)>);
 
 impl Events {
+    /// Waits for the next event: its name and its value.
+    pub fn next(&self, patience: Duration) -> Result<(String, Value)> {
+        self.0.recv_timeout(patience).context("waiting for an event")
+    }
+
     /// Waits until `wanted` makes something of an event (its name and value). Of a snapshot, each thing in it counts as an event.
     pub fn wait<T>(
         &self,
