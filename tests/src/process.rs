@@ -33,6 +33,8 @@ pub struct Process {
     name: String,
     child: Child,
     lines: Receiver<String>,
+    /// Lines that were waited for or passed over.
+    passed: Vec<String>,
 }
 
 impl Process {
@@ -70,6 +72,7 @@ impl Process {
             name: name.to_owned(),
             child,
             lines,
+            passed: Vec::new(),
         })
     }
 
@@ -81,21 +84,24 @@ impl Process {
     /// Waits for a line of output that `wanted` makes something of.
     pub fn wait_for_line<T>(&mut self, patience: Duration, mut wanted: impl FnMut(&str) -> Option<T>) -> Result<T> {
         let deadline = Instant::now() + patience;
-        let mut seen = Vec::new();
+        let begin = self.passed.len();
         loop {
             match self
                 .lines
                 .recv_timeout(deadline.saturating_duration_since(Instant::now()))
             {
-                Ok(line) => match wanted(&line) {
-                    Some(found) => return Ok(found),
-                    None => seen.push(line),
-                },
+                Ok(line) => {
+                    let found = wanted(&line);
+                    self.passed.push(line);
+                    if let Some(found) = found {
+                        return Ok(found);
+                    }
+                }
                 Err(why) => {
                     bail!(
                         "{} did not say what was waited for ({why}); it said:\n{}",
                         self.name,
-                        seen.join("\n")
+                        self.passed[begin..].join("\n")
                     )
                 }
             }
@@ -107,6 +113,12 @@ impl Process {
         self.lines.try_iter().collect()
     }
 
+    /// All that it has said until now.
+    pub fn everything(&mut self) -> &[String] {
+        self.passed.extend(self.lines.try_iter());
+        &self.passed
+    }
+
     /// Waits for the process to end by itself.
     pub fn wait(&mut self, patience: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + patience;
@@ -116,7 +128,7 @@ impl Process {
                 .lines
                 .recv_timeout(deadline.saturating_duration_since(Instant::now()))
             {
-                Ok(_) => {}
+                Ok(line) => self.passed.push(line),
                 Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(self.child.wait()?),
                 Err(mpsc::RecvTimeoutError::Timeout) => bail!("{} goes on running", self.name),
             }

@@ -17,6 +17,8 @@ pub struct Settings {
     pub listen: String,
     /// More arguments of `loa serve`.
     pub arguments: Vec<String>,
+    /// What is logged, as `LOA_LOG` says it.
+    pub log: Option<String>,
 }
 
 impl Default for Settings {
@@ -32,6 +34,7 @@ impl Default for Settings {
         Self {
             listen: "127.0.0.1:0".to_owned(),
             arguments: free.map(str::to_owned).to_vec(),
+            log: None,
         }
     }
 }
@@ -160,6 +163,9 @@ fn spawn(data: &Path, settings: &Settings, listen: &str) -> Result<Process> {
         .args(["serve", "--http-listen", listen, "--data"])
         .arg(data)
         .args(&settings.arguments);
+    if let Some(log) = &settings.log {
+        command.env("LOA_LOG", log);
+    }
     Process::start("loa serve", &mut command)
 }
 

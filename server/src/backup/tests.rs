@@ -65,7 +65,6 @@ async fn village() -> Village {
             &user,
             crate::store::NewSession {
                 token_hash: "token",
-                csrf: "csrf",
                 expires: UnixMicros(NOW.0 * 2),
                 ends: UnixMicros(NOW.0 * 2),
                 half: false,

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use loa_protocol::{AreaId, UnixMicros};
-use ring::digest;
+use ring::{digest, hmac};
 use serde::de::DeserializeOwned;
 
 use super::App;
@@ -110,6 +110,8 @@ impl Caller {
 pub(super) struct Entering {
     pub(super) session: store::Session,
     pub(super) token_hash: String,
+    /// What every request in it that changes something must bring along.
+    pub(super) csrf: String,
     pub(super) actor: Actor,
     pub(super) origin: IpAddr,
     /// Everybody has to show a second factor.
@@ -190,7 +192,7 @@ impl FromRequestParts<App> for Entering {
             return Err(Problem::session_only());
         }
         let token = cookie(app, &parts.headers, COOKIE).ok_or_else(Problem::unauthenticated)?;
-        let token_hash = hash(&token);
+        let (token_hash, csrf) = (hash(&token), csrf(&token));
         let now = app.now();
         let session = app
             .store()
@@ -205,7 +207,7 @@ impl FromRequestParts<App> for Entering {
                 .unwrap_or_default();
             // Digests, so that the time it takes tells nothing about the token.
             if digest::digest(&digest::SHA256, given).as_ref()
-                != digest::digest(&digest::SHA256, session.csrf.as_bytes()).as_ref()
+                != digest::digest(&digest::SHA256, csrf.as_bytes()).as_ref()
             {
                 return Err(Problem::csrf());
             }
@@ -219,6 +221,7 @@ impl FromRequestParts<App> for Entering {
         Ok(Self {
             session,
             token_hash,
+            csrf,
             actor,
             origin,
             required: app.parts.config.auth_second_factor,
@@ -373,6 +376,14 @@ fn is_foreign(ours: Option<&str>, uri: &Uri, headers: &HeaderMap) -> bool {
 pub(crate) fn hash(token: &str) -> String {
     let digest = digest::digest(&digest::SHA256, token.as_bytes());
     let digits: [u8; 64] = loa_protocol::id::hex(digest.as_ref());
+    String::from_utf8(digits.to_vec()).expect("hexadecimal digits")
+}
+
+/// What must come along with a session's token to change anything. It follows from the token, of which only a hash is kept: a
+/// copy of the database holds nothing of it.
+pub(super) fn csrf(token: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, token.as_bytes());
+    let digits: [u8; 64] = loa_protocol::id::hex(hmac::sign(&key, b"loa csrf").as_ref());
     String::from_utf8(digits.to_vec()).expect("hexadecimal digits")
 }
 

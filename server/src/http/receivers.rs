@@ -114,11 +114,10 @@ pub(super) async fn change(
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", vi, en));
     }
     // How loud it is matters to who broadcasts as much as to who mounted it.
-    let right = match !more && caller.authority.may_somewhere(Right::Broadcast) {
-        true => Right::Broadcast,
-        false => Right::Receivers,
+    let before = match may(&app, &caller, Right::Receivers, &id).await {
+        Err(_) if !more => may(&app, &caller, Right::Broadcast, &id).await?,
+        other => other?,
     };
-    let before = may(&app, &caller, right, &id).await?;
     if let Some(area) = change.area.filter(|area| *area != before.area) {
         // Who gives it away must be allowed to take it there.
         let view = View::new(app.store(), &caller.authority).await?;

@@ -132,12 +132,7 @@ pub(super) async fn who_am_i(it: Entering) -> Json<Session> {
         Stage::Whole => SecondFactor::Off,
     };
     let session = &it.session;
-    Json(Session::new(
-        &session.user,
-        &session.csrf,
-        second_factor,
-        session.factors,
-    ))
+    Json(Session::new(&session.user, &it.csrf, second_factor, session.factors))
 }
 
 /// Sign out
@@ -159,23 +154,22 @@ pub(super) async fn begin(app: &App, headers: &HeaderMap, actor: &Actor, user: &
     let now = app.now();
     let factors = app.store().factor_counts(user.id).await?;
     let half = !strong && (factors != [0; 2] || app.parts.config.auth_second_factor);
-    let (token, csrf) = (gate::fresh_token(), gate::fresh_token());
+    let token = gate::fresh_token();
     let token_hash = gate::hash(&token);
-    let new = fresh(now, &token_hash, &csrf, half, strong);
+    let new = fresh(now, &token_hash, half, strong);
     app.store().begin_session(actor, now, user, new).await?;
     let second_factor = match (half, strong) {
         (true, _) => SecondFactor::Needed,
         (_, true) => SecondFactor::Passed,
         (false, false) => SecondFactor::Off,
     };
-    begun(app, headers, user, (&token, &csrf), second_factor, factors).await
+    begun(app, headers, user, &token, second_factor, factors).await
 }
 
 /// A session that begins now.
-fn fresh<'a>(now: UnixMicros, token_hash: &'a str, csrf: &'a str, half: bool, second_factor: bool) -> NewSession<'a> {
+fn fresh(now: UnixMicros, token_hash: &str, half: bool, second_factor: bool) -> NewSession<'_> {
     NewSession {
         token_hash,
-        csrf,
         expires: UnixMicros(now.0 + if half { HALF } else { IDLE }),
         ends: UnixMicros(now.0 + LONGEST),
         half,
@@ -185,22 +179,22 @@ fn fresh<'a>(now: UnixMicros, token_hash: &'a str, csrf: &'a str, half: bool, se
 
 /// Goes on in another session, in which a second factor was shown: `how` names it.
 pub(super) async fn raise(app: &App, headers: &HeaderMap, it: &Entering, how: &str) -> Answer<Begun> {
-    let (token, csrf) = (gate::fresh_token(), gate::fresh_token());
+    let token = gate::fresh_token();
     let (token_hash, user) = (gate::hash(&token), &it.session.user);
     let now = app.now();
-    let new = fresh(now, &token_hash, &csrf, false, true);
+    let new = fresh(now, &token_hash, false, true);
     app.store()
         .raise_session(&it.actor, now, user.id, &it.token_hash, new, how)
         .await?;
     let factors = app.store().factor_counts(user.id).await?;
-    begun(app, headers, user, (&token, &csrf), SecondFactor::Passed, factors).await
+    begun(app, headers, user, &token, SecondFactor::Passed, factors).await
 }
 
 async fn begun(
     app: &App,
     headers: &HeaderMap,
     user: &User,
-    (token, csrf): (&str, &str),
+    token: &str,
     second_factor: SecondFactor,
     factors: [u64; 2],
 ) -> Answer<Begun> {
@@ -211,7 +205,8 @@ async fn begun(
         let known = tries::remember(app, headers, user).await?;
         cookies.append(header::SET_COOKIE, cookie_value(known));
     }
-    Ok((cookies, Json(Session::new(user, csrf, second_factor, factors))))
+    let session = Session::new(user, &gate::csrf(token), second_factor, factors);
+    Ok((cookies, Json(session)))
 }
 
 fn cookie_value(cookie: String) -> HeaderValue {

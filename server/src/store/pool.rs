@@ -34,6 +34,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "tokens", include_str!("../../migrations/0005_tokens.sql")),
     (6, "enrolment", include_str!("../../migrations/0006_enrolment.sql")),
     (9, "schedules", include_str!("../../migrations/0009_schedules.sql")),
+    (12, "csrf", include_str!("../../migrations/0012_csrf.sql")),
 ];
 
 /// What a migration does besides on one kind of database.

@@ -15,8 +15,6 @@ pub struct Session {
     pub id: SessionId,
     /// Who is signed in.
     pub user: User,
-    /// What every request that changes something must bring along.
-    pub csrf: String,
     /// When it began.
     pub created: UnixMicros,
     /// When it ends unless it is used.
@@ -36,8 +34,6 @@ pub struct Session {
 pub struct NewSession<'a> {
     /// The hash of its token.
     pub token_hash: &'a str,
-    /// What every request that changes something must bring along.
-    pub csrf: &'a str,
     /// When it ends unless it is used.
     pub expires: UnixMicros,
     /// When it ends in any case.
@@ -136,7 +132,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn session(&self, now: UnixMicros, token_hash: &str) -> Result<Option<Session>, Error> {
         let row = sqlx::query(
-            "SELECT u.*, s.id AS session_id, s.csrf AS csrf, s.created AS session_created, s.expires AS expires, s.ends AS ends, s.half AS half, \
+            "SELECT u.*, s.id AS session_id, s.created AS session_created, s.expires AS expires, s.ends AS ends, s.half AS half, \
              s.second_factor AS second_factor, \
              (SELECT COUNT(*) FROM factors f WHERE f.user_id = u.id AND f.kind = 'totp') AS codes, \
              (SELECT COUNT(*) FROM factors f WHERE f.user_id = u.id AND f.kind = 'passkey') AS passkeys \
@@ -151,7 +147,6 @@ impl Store {
             Ok(Session {
                 id: row.id("session_id", SessionId::parse)?,
                 user: users::read(row)?,
-                csrf: row.text("csrf")?,
                 created: row.instant("session_created")?,
                 expires: row.instant("expires")?,
                 ends: row.instant("ends")?,
@@ -307,13 +302,12 @@ async fn insert(
 ) -> Result<SessionId, Error> {
     let id = SessionId(ids::fresh(now));
     sqlx::query(
-        "INSERT INTO sessions (token_hash, id, user_id, csrf, origin, created, used, expires, ends, half, second_factor) \
-         VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10)",
+        "INSERT INTO sessions (token_hash, id, user_id, origin, created, used, expires, ends, half, second_factor) \
+         VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9)",
     )
     .bind(new.token_hash.to_owned())
     .bind(id.to_string())
     .bind(user.to_string())
-    .bind(new.csrf.to_owned())
     .bind(actor.origin.clone())
     .bind(micros(now))
     .bind(micros(new.expires))

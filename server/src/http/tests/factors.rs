@@ -349,7 +349,6 @@ fn emergencies_take_a_second_factor() {
     let token = fresh_token();
     let new = crate::store::NewSession {
         token_hash: &hash(&token),
-        csrf: "csrf",
         expires: UnixMicros(u64::MAX / 4),
         ends: UnixMicros(u64::MAX / 4),
         half: false,
@@ -360,7 +359,7 @@ fn emergencies_take_a_second_factor() {
         .block_on(server.store.begin_session(&actor, now(), &user, new))
         .unwrap();
     let mut weak = server.anybody();
-    (weak.cookie, weak.csrf) = (format!("loa_session={token}"), "csrf".into());
+    (weak.cookie, weak.csrf) = (format!("loa_session={token}"), gate::csrf(&token));
     assert_eq!(
         weak.post("/api/v1/broadcasts", body.clone()).error(),
         (403, "second_factor".into(), vec![])

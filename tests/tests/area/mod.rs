@@ -1,0 +1,370 @@
+//! A country of one commune: areas above, in, below and beside it, things in each, and people who are something in one of
+//! them. Here: how it is made, through the API, and what may be expected of its people. Not here: what is asked (`rows`).
+
+pub mod rows;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use loa_tests::{Api, PATIENCE};
+use serde_json::{Value, json};
+
+use At::{Beyond, Child, Everywhere, Foreign, Own, Parent};
+
+/// Where something lies or somebody is something, seen from the commune that all is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum At {
+    /// In all areas, and in none.
+    Everywhere,
+    /// The province.
+    Parent,
+    /// The commune.
+    Own,
+    /// One of its villages.
+    Child,
+    /// The next commune, of the same province.
+    Foreign,
+    /// Another province, where nobody of these is anything.
+    Beyond,
+}
+
+impl At {
+    /// Whether a grant here is good for what lies there.
+    pub fn covers(self, there: Self) -> bool {
+        match self {
+            Everywhere => true,
+            Parent => matches!(there, Parent | Own | Child | Foreign),
+            Own => matches!(there, Own | Child),
+            Child | Foreign | Beyond => self == there,
+        }
+    }
+}
+
+/// What each role may do.
+pub const ROLES: [(&str, &[&str]); 5] = [
+    ("officer", &["see", "compose", "broadcast"]),
+    ("approver", &["see", "compose", "broadcast", "approve", "emergency"]),
+    ("administrator", &["see", "receivers", "areas", "people", "record"]),
+    ("technician", &["see", "receivers"]),
+    ("auditor", &["see", "record"]),
+];
+
+/// Where people are something.
+const PLACES: [At; 4] = [Parent, Own, Child, Foreign];
+
+/// What all that only some may know is called.
+pub const VEILED: &str = "Kín";
+
+/// Somebody, or a program of theirs.
+pub struct Caller {
+    pub name: String,
+    pub api: Api,
+    /// It shows an API token.
+    pub program: bool,
+    rights: Vec<(Vec<&'static str>, At)>,
+}
+
+impl Caller {
+    /// Whether one of `rights` (`broadcast|receivers`) is theirs there.
+    pub fn may(&self, rights: &str, there: At) -> bool {
+        let has = |of: &[&str]| rights.split('|').any(|right| of.contains(&right));
+        self.rights.iter().any(|(of, at)| has(of) && at.covers(there))
+    }
+
+    /// Whether `right` is theirs anywhere.
+    pub fn may_somewhere(&self, right: &str) -> bool {
+        self.rights.iter().any(|(of, _)| of.contains(&right))
+    }
+
+    /// Whether they see something there, or below: such an area is shown to them, and what sounds in all of it.
+    pub fn is_near(&self, there: At) -> bool {
+        self.may("see", there) || self.rights.iter().any(|(_, at)| there.covers(*at))
+    }
+}
+
+/// The commune and what is about it.
+pub struct World {
+    /// The first administrator, who may everything everywhere.
+    pub admin: Api,
+    areas: BTreeMap<At, String>,
+    /// An approved bulletin of each area.
+    bulletins: BTreeMap<At, String>,
+    /// An approved one of class emergency, of the commune.
+    pub emergency: String,
+    /// A broadcast to both provinces that is over.
+    pub over: String,
+    /// The newest entry of the record when all of that was there.
+    pub head: String,
+    /// A session, a token and a second factor of somebody who signed in besides.
+    pub another: [String; 3],
+    /// An instant that lies ahead (RFC 3339).
+    pub later: String,
+    sound: Vec<u8>,
+    number: Cell<u32>,
+}
+
+impl World {
+    pub fn new(admin: Api) -> Result<Self> {
+        let later = Command::new("date").args(["-u", "-d", "30 days", "+%FT%TZ"]).output()?;
+        let mut world = Self {
+            admin,
+            areas: BTreeMap::new(),
+            bulletins: BTreeMap::new(),
+            emergency: String::new(),
+            over: String::new(),
+            head: String::new(),
+            another: Default::default(),
+            later: String::from_utf8(later.stdout)?.trim().to_owned(),
+            sound: sound()?,
+            number: Cell::new(0),
+        };
+        for (at, kind, above) in [
+            (Parent, "province", None),
+            (Own, "commune", Some(Parent)),
+            (Child, "village", Some(Own)),
+            (Foreign, "commune", Some(Parent)),
+            (Beyond, "province", None),
+        ] {
+            let above = above.map(|at| world.area(at));
+            let area = world.admin.area(&world.name(), kind, above)?;
+            world.areas.insert(at, area);
+        }
+        // What lies in no area, too.
+        for at in [Everywhere, Beyond].into_iter().chain(PLACES) {
+            let bulletin = world.approved(at, "normal")?;
+            world.bulletins.insert(at, bulletin);
+        }
+        world.emergency = world.approved(Own, "emergency")?;
+        for at in [Beyond].into_iter().chain(PLACES) {
+            world.receiver(at)?;
+            world.person(&[("officer", at)])?;
+            world.broadcast(&[at])?;
+        }
+        world.person(&[("officer", Own), ("technician", Foreign)])?;
+        world.person(&[("officer", Everywhere)])?;
+        world.another = world.another()?;
+        world.over = world.aired()?;
+        let newest = world.admin.get("/api/v1/record?limit=1")?;
+        world.head = text(&newest[0]["id"])?;
+        Ok(world)
+    }
+
+    /// The identifier of an area; nothing for what lies in none.
+    pub fn area(&self, at: At) -> &str {
+        self.areas.get(&at).map_or("", String::as_str)
+    }
+
+    /// Where the area with that identifier is; everywhere, if it is none.
+    pub fn at(&self, area: &Value) -> At {
+        self.known(area).unwrap_or(Everywhere)
+    }
+
+    /// Which of these areas has that identifier.
+    pub fn known(&self, area: &Value) -> Option<At> {
+        let found = self.areas.iter().find(|(_, id)| area == id.as_str());
+        found.map(|(at, _)| *at)
+    }
+
+    /// A name that nothing has yet.
+    pub fn name(&self) -> String {
+        format!("{VEILED} {}", self.count())
+    }
+
+    /// A user name that nobody has yet.
+    pub fn username(&self) -> String {
+        format!("nguoi.{}", self.count())
+    }
+
+    fn count(&self) -> u32 {
+        self.number.set(self.number.get() + 1);
+        self.number.get()
+    }
+
+    /// An approved bulletin of that area.
+    pub fn bulletin(&self, at: At) -> &str {
+        &self.bulletins[&at]
+    }
+
+    /// A new receiver there.
+    pub fn receiver(&self, at: At) -> Result<String> {
+        Ok(self.admin.enrol(&self.name(), self.area(at), "127.0.0.1")?.id)
+    }
+
+    /// A form with a new bulletin of that area in it.
+    pub fn form(&self, at: At, class: &str) -> (String, Vec<u8>) {
+        let title = self.name();
+        let mut fields = vec![("title", title.as_str()), ("class", class)];
+        if at != Everywhere {
+            fields.push(("area_id", self.area(at)));
+        }
+        Api::form(&fields, &self.sound, "tin.wav")
+    }
+
+    /// A new bulletin of that area, not approved.
+    pub fn draft(&self, at: At, class: &str) -> Result<String> {
+        let (kind, form) = self.form(at, class);
+        let made = self.admin.raw("POST", "/api/v1/bulletins", Some((&kind, &form)))?;
+        text(&made.ok()?["id"])
+    }
+
+    fn approved(&self, at: At, class: &str) -> Result<String> {
+        let id = self.draft(at, class)?;
+        self.admin
+            .post(&format!("/api/v1/bulletins/{id}/approve"), &Value::Null)?;
+        Ok(id)
+    }
+
+    /// A new broadcast in those areas, in a month.
+    pub fn broadcast(&self, at: &[At]) -> Result<String> {
+        self.scheduled(self.bulletin(Own), at)
+    }
+
+    /// A new broadcast of that bulletin in those areas, in a month.
+    pub fn scheduled(&self, bulletin: &str, at: &[At]) -> Result<String> {
+        let areas: Vec<_> = at.iter().map(|at| self.area(*at)).collect();
+        text(&self.admin.broadcast(bulletin, &areas, Some(&self.later))?["id"])
+    }
+
+    /// A broadcast to both provinces that is over: nobody heard it, and each receiver's account says so.
+    fn aired(&self) -> Result<String> {
+        let events = self.admin.events()?;
+        let broadcast = self
+            .admin
+            .broadcast(self.bulletin(Own), &[self.area(Parent), self.area(Beyond)], None)?;
+        let id = text(&broadcast["id"])?;
+        events.wait_broadcast(&id, &["done", "failed"], PATIENCE)?;
+        Ok(id)
+    }
+
+    /// Somebody who signed in twice, and has a token and a second factor: the identifiers of one session, and of both.
+    fn another(&self) -> Result<[String; 3]> {
+        let (username, password) = ("nguoi.khac", "bảy con sáo sang sông lúc chiều");
+        let somebody = self
+            .admin
+            .invite(username, &self.grants(&[("officer", Own)]), password)?;
+        let mut elsewhere = Api::anonymous(self.admin.base());
+        elsewhere.sign_in(username, password)?;
+        let body = json!({ "name": self.name(), "rights": ["see"], "expires_at": self.later });
+        let token = text(&somebody.post("/api/v1/tokens", &body)?["id"])?;
+        let secret = text(&somebody.post("/api/v1/account/totp/options", &Value::Null)?["secret"])?;
+        let secret = totp_rs::Secret::try_from_base32(&secret)?;
+        let totp = totp_rs::Builder::new().with_secret(secret).build()?;
+        let body = json!({ "name": self.name(), "code": totp.generate_current().to_string() });
+        somebody.post("/api/v1/account/totp", &body)?;
+        let account = elsewhere.get("/api/v1/account")?;
+        let mut sessions = account["sessions"].as_array().into_iter().flatten();
+        let session = sessions.find(|it| it["current"] == true).context("no session")?;
+        Ok([text(&session["id"])?, token, text(&account["factors"][0]["id"])?])
+    }
+
+    /// Somebody who is that, there.
+    pub fn person(&self, grants: &[(&str, At)]) -> Result<String> {
+        let body = json!({ "username": self.username(), "display_name": self.name(), "grants": self.grants(grants) });
+        text(&self.admin.post("/api/v1/users", &body)?["user"]["id"])
+    }
+
+    /// Grants as the API takes them.
+    pub fn grants(&self, grants: &[(&str, At)]) -> Value {
+        let one = |(role, at): &(&str, At)| match at {
+            Everywhere => json!({ "role": role }),
+            at => json!({ "role": role, "area_id": self.area(*at) }),
+        };
+        grants.iter().map(one).collect()
+    }
+
+    /// Who asks: everybody who is one thing in one place, those who are something here and something else there, and programs
+    /// that were given a part of what their owner may.
+    pub fn callers(&self) -> Result<Vec<Caller>> {
+        let mut callers = Vec::new();
+        for (role, rights) in ROLES {
+            for at in PLACES {
+                callers.push(self.caller(&[(role, at)])?);
+            }
+            let owner = self.caller(&[(role, Parent)])?;
+            for at in [Own, Foreign] {
+                callers.push(self.program(&owner, rights, Some(at))?);
+            }
+            callers.push(self.program(&owner, &["see"], None)?);
+        }
+        let all = |at: At| ROLES.map(|(role, _)| (role, at));
+        callers.push(self.caller(&[&all(Foreign)[..], &[("auditor", Own)]].concat())?);
+        callers.push(self.caller(&[&all(Child)[..], &[("auditor", Parent)]].concat())?);
+        callers.push(self.caller(&[("officer", Foreign), ("technician", Own)])?);
+        callers.push(self.caller(&[("technician", Foreign), ("officer", Own)])?);
+        Ok(callers)
+    }
+
+    fn caller(&self, grants: &[(&str, At)]) -> Result<Caller> {
+        let username = self.username();
+        let password = format!("năm mươi cụm loa {username} trên núi");
+        let rights = |role: &str| {
+            ROLES
+                .into_iter()
+                .find(|it| it.0 == role)
+                .map_or(vec![], |it| it.1.to_vec())
+        };
+        Ok(Caller {
+            name: format!("{grants:?}"),
+            api: self.admin.invite(&username, &self.grants(grants), &password)?,
+            program: false,
+            rights: grants.iter().map(|(role, at)| (rights(role), *at)).collect(),
+        })
+    }
+
+    /// A program of `owner`, who is something in the province.
+    fn program(&self, owner: &Caller, rights: &[&'static str], at: Option<At>) -> Result<Caller> {
+        let mut body = json!({ "name": self.name(), "rights": rights, "expires_at": self.later });
+        if let Some(at) = at {
+            body["area_id"] = json!(self.area(at));
+        }
+        let token = text(&owner.api.post("/api/v1/tokens", &body)?["token"])?;
+        Ok(Caller {
+            name: format!("a program for {rights:?} at {at:?} of {}", owner.name),
+            api: Api::program(owner.api.base(), &token),
+            program: true,
+            rights: vec![(rights.to_vec(), at.unwrap_or(Parent))],
+        })
+    }
+
+    /// All that could have been changed, and the newest entry of the record that is not the server's own.
+    pub fn state(&self) -> Result<Value> {
+        let lists = [
+            "areas",
+            "receivers",
+            "bulletins?limit=1000",
+            "broadcasts?limit=1000",
+            "users",
+            "claims",
+        ];
+        let lists = lists.map(|list| self.admin.get(&format!("/api/v1/{list}")));
+        let lists = lists.into_iter().collect::<Result<Vec<_>>>()?;
+        let record = self.admin.get("/api/v1/record?limit=50")?;
+        let mut record = record.as_array().into_iter().flatten();
+        let newest = record.find(|entry| entry["origin"] != "server").context("an entry")?;
+        Ok(json!([lists, newest]))
+    }
+}
+
+/// The text in a value.
+pub fn text(value: &Value) -> Result<String> {
+    Ok(value.as_str().with_context(|| format!("no text: {value}"))?.to_owned())
+}
+
+/// A second of a tone, as a WAV file.
+fn sound() -> Result<Vec<u8>> {
+    let mut file = std::io::Cursor::new(Vec::new());
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut wav = hound::WavWriter::new(&mut file, spec)?;
+    for n in 0..16_000_u16 {
+        wav.write_sample(((f32::from(n) * 0.17).sin() * 8000.0) as i16)?;
+    }
+    wav.finalize()?;
+    Ok(file.into_inner())
+}
