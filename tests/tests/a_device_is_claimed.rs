@@ -54,7 +54,7 @@ fn fixed() -> Result<Settings> {
 
 #[test]
 fn who_has_the_whole_code_and_the_right_makes_it_a_receiver() -> Result<()> {
-    let village = Village::start(Plan {
+    let mut village = Village::start(Plan {
         simulated: 1,
         settings: fixed()?,
         ..Plan::default()
@@ -86,7 +86,7 @@ fn who_has_the_whole_code_and_the_right_makes_it_a_receiver() -> Result<()> {
     let last = wrong.pop().context("a code")?;
     wrong.push(if last == '0' { '1' } else { '0' });
     let id = listed["id"].as_str().context("id")?;
-    for partial in [&code[..4], &code[..14], &code[5..], id, &wrong, "%20", "..%2F"] {
+    for partial in [&code[..4], &code[..14], &code[5..], id, wrong.as_str(), "%20", "..%2F"] {
         let (status, body) = approve(&village.api, partial, &village.area)?;
         ensure!(status == 404, "{partial}: HTTP {status} {body}");
     }
@@ -130,11 +130,9 @@ fn who_has_the_whole_code_and_the_right_makes_it_a_receiver() -> Result<()> {
     let enrolment = Enrolment::decode(&device_a.flash("a")?).map_err(|error| anyhow!("{error}"))?;
     let enrolment = enrolment.context("an enrolment")?;
     ensure!(Some(enrolment.receiver) == ReceiverId::parse(&id), "it is another");
-    let recordings = [&id, &village.simulated[0].id].map(|id| id.clone());
-    let claimed = device_a.recording(&recordings[0])?;
-    let mut simulation = village.simulation;
-    simulation.finish()?;
-    let difference = claimed.difference(&simulation.recording(&recordings[1])?);
+    village.simulation.finish()?;
+    let neighbour = village.simulation.recording(&village.simulated[0].id)?;
+    let difference = device_a.recording(&id)?.difference(&neighbour);
     ensure!(difference.is_none(), "{difference:?}");
     let entries = village.api.record("receiver.enrol")?;
     let entry = entries
