@@ -297,6 +297,45 @@ impl Api {
         Ok(list.as_array().context("receipts are a list")?.clone())
     }
 
+    /// Reads `/metrics` until `sample` (its name and labels, as they stand there) has reached `least`, and gives it: there is no event
+    /// for what is refused.
+    pub fn wait_metric(&self, sample: &str, least: u64, patience: Duration) -> Result<u64> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let text = self.get("/metrics")?;
+            let mut lines = text.as_str().context("metrics are text")?.lines();
+            let value = lines.find_map(|line| line.strip_prefix(sample)?.trim().parse::<u64>().ok());
+            match value {
+                Some(value) if value >= least => return Ok(value),
+                _ if Instant::now() > deadline => bail!("{sample} is {value:?} and not {least}: {text}"),
+                _ => std::thread::yield_now(),
+            }
+        }
+    }
+
+    /// The entries of the record whose kind begins with `what`, the newest first.
+    pub fn record(&self, what: &str) -> Result<Vec<Value>> {
+        let entries = self.get(&format!("/api/v1/record?what={what}"))?;
+        Ok(entries.as_array().context("the record is a list")?.clone())
+    }
+
+    /// What is known of a receiver.
+    pub fn receiver(&self, id: &str) -> Result<Value> {
+        let all = self.get("/api/v1/receivers")?;
+        let mut all = all.as_array().context("receivers are a list")?.iter();
+        Ok(all.find(|one| one["id"] == id).context("no such receiver")?.clone())
+    }
+
+    /// Enrols a receiver again, in other hardware; it will look for the server at `host`.
+    pub fn enrol_again(&self, id: &str, host: &str) -> Result<Enrolled> {
+        let answer = self.post(&format!("/api/v1/receivers/{id}/enrolment"), &json!({ "host": host }))?;
+        let enrolment = answer["enrolment"].as_str().context("no enrolment")?;
+        Ok(Enrolled {
+            id: id.to_owned(),
+            enrolment: base64::prelude::BASE64_STANDARD.decode(enrolment)?,
+        })
+    }
+
     /// What the server tells from now on; the first event is the whole state.
     pub fn events(&self) -> Result<Events> {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
@@ -369,6 +408,23 @@ impl Events {
                 }
             }
         }
+    }
+
+    /// Waits until what is known of the receiver `id` is `wanted`, and gives it.
+    pub fn wait_receiver(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.wait(
+            &format!("receiver {id} to be {what}"),
+            crate::PATIENCE,
+            |name, value| (name == "receiver" && value["id"] == id && wanted(value)).then(|| value.clone()),
+        )
+    }
+
+    /// Waits until `count` receivers say that they play the broadcast `id`.
+    pub fn wait_playing(&self, id: &str, count: u64) -> Result<()> {
+        self.wait(&format!("{count} receivers to play"), crate::PATIENCE, |name, value| {
+            let playing = name == "broadcast" && value["id"] == id && value["receivers"]["playing"].as_u64()? >= count;
+            playing.then_some(())
+        })
     }
 
     /// Waits until `count` receivers are online.

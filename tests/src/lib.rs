@@ -3,12 +3,13 @@
 //! Here: the server ([`Server`]) and simulated receivers ([`Simulation`]) as processes of the `loa` binary, the firmware image in
 //! QEMU ([`Board`]), an announcement made by speech synthesis ([`speech`]), what a recording holds ([`Recording`]), and
 //! the API as a client sees it
-//! ([`Api`]), and the network in other hands ([`Middle`]). Everything that is started is stopped when its value is dropped. Not here: assertions.
+//! ([`Api`]), and network and broker in other hands ([`Middle`], [`Outside`]). Everything that is started is stopped when its value is dropped. Not here: assertions.
 #![forbid(unsafe_code)]
 
 mod api;
 mod board;
 mod middle;
+mod outside;
 mod process;
 mod recording;
 mod server;
@@ -19,6 +20,7 @@ mod village;
 pub use api::{Api, Enrolled, Events, Reply};
 pub use board::{Board, image as board_image};
 pub use middle::{Middle, Tamper};
+pub use outside::{Message, Outside, Tap};
 pub use process::{Process, loa_binary, repository, scratch_port};
 pub use recording::Recording;
 pub use server::{Server, Settings};

@@ -1,11 +1,11 @@
 //! `loa serve` as a process of its own, on free ports and a temporary data folder.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 
 use crate::{Api, Process, loa_binary};
@@ -137,6 +137,45 @@ impl Server {
     /// The process.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+
+    /// Runs `loa` with these arguments beside the server, under its settings; gives what it says, or fails with that.
+    pub fn beside(&self, arguments: &[&str]) -> Result<String> {
+        self.beside_with(arguments, "")
+    }
+
+    /// Makes a user with one role, in an area or everywhere, and signs in.
+    pub fn user(&self, name: &str, role: &str, area: Option<&str>) -> Result<Api> {
+        let password = password()?;
+        let mut arguments = vec!["user", "add", name, "--name", name, "--role", role];
+        arguments.extend(area.iter().flat_map(|area| ["--area", area]));
+        self.beside_with(&arguments, &format!("{password}\n"))?;
+        let mut api = Api::anonymous(&self.base);
+        api.sign_in(name, &password)?;
+        Ok(api)
+    }
+
+    fn beside_with(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let mut command = Command::new(loa_binary());
+        command
+            .args(arguments)
+            .arg("--data")
+            .arg(&self.data)
+            .args(&self.settings.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
+        child
+            .stdin
+            .take()
+            .context("it was piped")?
+            .write_all(input.as_bytes())?;
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "loa {arguments:?}: {said}{complaint}");
+        Ok(said)
     }
 
     /// Kills the server as a power cut would: SIGKILL.

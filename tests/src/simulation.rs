@@ -11,6 +11,8 @@ use crate::{Enrolled, Process, Recording, loa_binary};
 
 /// What a simulation writes when it ends, in its folder.
 const REPORT: &str = "report.json";
+/// Where the devices' flashes are, in its folder.
+const ENROLMENTS: &str = "enrolments";
 
 /// Running simulated receivers.
 #[derive(Debug)]
@@ -22,15 +24,24 @@ pub struct Simulation {
 impl Simulation {
     /// Starts the simulated receivers `enrolled`; what they play is kept below `folder`. `arguments` orders faults.
     pub fn start(enrolled: &[Enrolled], folder: &Path, arguments: &[&str]) -> Result<Self> {
-        let enrolments = folder.join("enrolments");
+        let flashes: Vec<_> = enrolled.iter().map(|one| (&*one.id, &*one.enrolment)).collect();
+        Self::flashed(&flashes, folder, arguments)
+    }
+
+    /// Starts devices with these in their flash, each under a name: enrolments or claim configurations.
+    pub fn flashed(flashes: &[(&str, &[u8])], folder: &Path, arguments: &[&str]) -> Result<Self> {
+        let enrolments = folder.join(ENROLMENTS);
         std::fs::create_dir_all(&enrolments)?;
-        for one in enrolled {
-            std::fs::write(enrolments.join(format!("{}.enrolment", one.id)), &one.enrolment)?;
+        for (name, flash) in flashes {
+            std::fs::write(enrolments.join(format!("{name}.enrolment")), flash)?;
         }
+        Self::again(folder, arguments)
+    }
+
+    /// Starts devices that ran in `folder` before, with what they had stored themselves since.
+    pub fn again(folder: &Path, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(loa_binary());
-        command
-            .args(["simulate", "--receivers", &enrolled.len().to_string(), "--enrolments"])
-            .arg(&enrolments);
+        command.args(["simulate", "--enrolments"]).arg(folder.join(ENROLMENTS));
         command
             .arg("--wav")
             .arg(folder)
@@ -49,6 +60,17 @@ impl Simulation {
         let report = self.folder.join(REPORT);
         let text = std::fs::read_to_string(&report).with_context(|| format!("{}", report.display()))?;
         Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Waits until its log says what `wanted` makes something of.
+    pub fn wait_for_line<T>(&mut self, wanted: impl FnMut(&str) -> Option<T>) -> Result<T> {
+        self.process.wait_for_line(crate::PATIENCE, wanted)
+    }
+
+    /// What is in the flash of the device `name` now.
+    pub fn flash(&self, name: &str) -> Result<Vec<u8>> {
+        let file = self.folder.join(ENROLMENTS).join(format!("{name}.enrolment"));
+        std::fs::read(&file).with_context(|| format!("{}", file.display()))
     }
 
     /// Kills them as a power cut would.

@@ -67,6 +67,9 @@ pub struct Args {
     /// Mất điện rồi khởi động lại ở giây …, lặp lại được (mains fail for a moment at this second; may be repeated)
     #[arg(long, value_name = "S")]
     pub reboot_at: Vec<f64>,
+    /// Đổi cổng UDP ở giây …, như NAT làm, lặp lại được (another UDP port at this second, as a NAT gives; may be repeated)
+    #[arg(long, value_name = "S")]
+    pub rebind_at: Vec<f64>,
     /// Chặn UDP hoàn toàn: âm thanh đi qua MQTT (no UDP passes: sound goes over MQTT)
     #[arg(long)]
     pub udp_shut: bool,
@@ -104,6 +107,7 @@ impl Args {
                 outages: self.outage.clone(),
                 udp_shut: self.udp_shut,
                 reboots: self.reboot_at.iter().map(|at| micros(*at)).collect(),
+                rebinds: self.rebind_at.iter().map(|at| micros(*at)).collect(),
                 scope: if self.spoil_everything {
                     Scope::Everything
                 } else {
@@ -127,7 +131,7 @@ impl Args {
 pub async fn run(args: &Args, shutdown: impl Future<Output = ()>) -> Result<Report, Error> {
     let mut config = args.config()?;
     tokio::pin!(shutdown);
-    let claimed = claim::all(enrolments::read(&args.enrolments, args.receivers)?, args.seed);
+    let claimed = claim::all(enrolments::read(&args.enrolments, args.receivers)?);
     (config.files, config.enrolments) = tokio::select! {
         () = &mut shutdown => return Ok(Report { seed: args.seed, receivers: Vec::new() }),
         claimed = claimed => claimed?.into_iter().unzip(),
@@ -207,7 +211,7 @@ mod tests {
     fn arguments_become_faults() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
-        let line = "simulate --loss 0.05 --burst 0.01,0.25 --delay-ms 20 --outage 1.5-2 --outage 8-9 --reboot-at 30 --seed 7 --enrolments";
+        let line = "simulate --loss 0.05 --burst 0.01,0.25 --delay-ms 20 --outage 1.5-2 --outage 8-9 --reboot-at 30 --rebind-at 40 --seed 7 --enrolments";
         let cli = Cli::try_parse_from(line.split(' ').chain([path])).unwrap();
         let config = cli.args.config().unwrap();
         assert_eq!(config.seed, 7);
@@ -227,6 +231,7 @@ mod tests {
                 })
                 .to_vec(),
             reboots: vec![Micros(30_000_000)],
+            rebinds: vec![Micros(40_000_000)],
             ..Faults::default()
         };
         assert_eq!(config.faults, expected);

@@ -13,14 +13,12 @@ use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, TlsConfiguration, Tr
 use tokio::task::JoinSet;
 
 use crate::BUILD;
+use crate::device::unforeseen;
 use crate::enrolments::{self, Flash};
 use crate::mqtt::{Authorities, WrongAuthority};
-use crate::random::Random;
 
 /// Between attempts to connect.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Claims begin their streams of chance here, far from those of receivers.
-const STREAM: u64 = 1 << 32;
 
 /// A device that cannot even ask.
 #[derive(Debug, thiserror::Error)]
@@ -42,15 +40,14 @@ pub enum ClaimFailed {
 ///
 /// # Errors
 /// [`ClaimFailed`].
-pub async fn all(flashes: Vec<(PathBuf, Flash)>, seed: u64) -> Result<Vec<(PathBuf, Enrolment)>, ClaimFailed> {
+pub async fn all(flashes: Vec<(PathBuf, Flash)>) -> Result<Vec<(PathBuf, Enrolment)>, ClaimFailed> {
     let mut asking: JoinSet<Result<_, ClaimFailed>> = JoinSet::new();
     let mut enrolled = Vec::with_capacity(flashes.len());
     for (number, (path, flash)) in flashes.into_iter().enumerate() {
         match flash {
             Flash::Enrolled(enrolment) => enrolled.push((number, path, *enrolment)),
             Flash::Claiming(configuration) => {
-                let random = Random::new(seed, STREAM + number as u64).seed();
-                asking.spawn(async move { Ok((number, path.clone(), ask(*configuration, path, random).await?)) });
+                asking.spawn(async move { Ok((number, path.clone(), ask(*configuration, path).await?)) });
             }
         }
     }
@@ -68,7 +65,7 @@ pub async fn all(flashes: Vec<(PathBuf, Flash)>, seed: u64) -> Result<Vec<(PathB
 }
 
 /// Asks until it is answered.
-async fn ask(configuration: Configuration, path: PathBuf, seed: [u8; 32]) -> Result<Enrolment, ClaimFailed> {
+async fn ask(configuration: Configuration, path: PathBuf) -> Result<Enrolment, ClaimFailed> {
     let mut flash = [0; MAX_ENROLMENT];
     let keep = |flash: &[u8]| {
         enrolments::keep(&path, flash).map_err(|source| ClaimFailed::Unwritable {
@@ -76,7 +73,7 @@ async fn ask(configuration: Configuration, path: PathBuf, seed: [u8; 32]) -> Res
             source,
         })
     };
-    let mut claimant = Claimant::new(configuration, BUILD, seed);
+    let mut claimant = Claimant::new(configuration, BUILD, unforeseen());
     if claimant.is_new() {
         let length = claimant
             .configuration()
@@ -125,8 +122,12 @@ async fn session(claimant: &mut Claimant, options: MqttOptions) -> Option<Enrolm
                     again.reset_immediately();
                 }
                 Ok(Event::Incoming(Packet::Publish(message))) => {
+                    let before = claimant.refused();
                     if let Some(enrolment) = claimant.hear(&message.topic, &message.payload) {
                         return Some(enrolment);
+                    }
+                    if claimant.refused() > before {
+                        tracing::warn!(code = %claimant.code(), refused = claimant.refused(), "an answer is not its server's");
                     }
                 }
                 Ok(_) => {}

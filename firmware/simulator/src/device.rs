@@ -125,7 +125,8 @@ impl Device {
             look_up_at: booted,
             reboot: false,
         };
-        let mains = self.faults.reboots.iter().copied().filter(|at| *at > booted).min();
+        let mains = next(&self.faults.reboots, booted);
+        let mut rebind = next(&self.faults.rebinds, booted);
         let mut buffer = [0; MAX_DATAGRAM + 1];
         let news = self.shared.lock().observer.booted();
         self.tell(Some(news));
@@ -134,21 +135,22 @@ impl Device {
             if mains.is_some_and(|at| at <= now) || shell.reboot {
                 return End::Reboot;
             }
+            if rebind.is_some_and(|at| at <= now) {
+                self.rebind(&mut shell, now);
+                rebind = next(&self.faults.rebinds, now);
+            }
             if shell.socket.is_none() && !self.faults.udp_shut && shell.look_up_at <= now {
                 shell.socket = self.media_socket().await;
                 shell.look_up_at = Micros(now.0 + LOOK_UP_AGAIN);
             }
             self.deliver(&mut core, &mut shell);
             let outage = self.faults.outage(now);
-            let wake = self.wake(&core, &shell, [outage, mains].into_iter().flatten());
+            let wake = self.wake(&core, &shell, [outage, mains, rebind].into_iter().flatten());
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return End::Stop,
                 Some(order) = self.orders.recv() => match order {
                     Order::Reboot => return End::Reboot,
-                    Order::Rebind => {
-                        shell.socket = None;
-                        shell.look_up_at = now;
-                    }
+                    Order::Rebind => self.rebind(&mut shell, now),
                 },
                 received = receive(shell.socket.as_ref(), &mut buffer) => {
                     let now = self.clock.now();
@@ -172,6 +174,12 @@ impl Device {
                 }
             }
         }
+    }
+
+    /// Another port from now on.
+    fn rebind(&self, shell: &mut Shell, now: Micros) {
+        (shell.socket, shell.look_up_at) = (None, now);
+        self.shared.lock().observer.moved();
     }
 
     /// When there is something to do even if nothing comes in.
@@ -358,6 +366,11 @@ struct Shell {
     reboot: bool,
 }
 
+/// The first of `times` after `now`.
+fn next(times: &[Micros], now: Micros) -> Option<Micros> {
+    times.iter().copied().filter(|at| *at > now).min()
+}
+
 async fn receive(socket: Option<&UdpSocket>, buffer: &mut [u8]) -> std::io::Result<usize> {
     match socket {
         Some(socket) => socket.recv(buffer).await,
@@ -372,9 +385,9 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
     }
 }
 
-/// A seed for the receiver's own random numbers: the system's, as a board's come from its generator. Were it the simulation's, a second
-/// run would say the same hellos, and take a recorded answer for its server's.
-fn unforeseen() -> [u8; 32] {
+/// A seed for a receiver's or claimant's own random numbers: the system's, as a board's come from its generator. Were it the simulation's,
+/// a second run would say the same hellos and ask under the same claim, and take a recorded answer for its server's.
+pub(crate) fn unforeseen() -> [u8; 32] {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).expect("the system has random numbers");
     seed

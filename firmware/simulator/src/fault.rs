@@ -39,6 +39,8 @@ pub struct Faults {
     pub udp_shut: bool,
     /// When the mains fail for a moment; since the simulation began.
     pub reboots: Vec<Micros>,
+    /// When it is given another UDP port, as a NAT does; since the simulation began.
+    pub rebinds: Vec<Micros>,
     /// What is spoiled.
     pub scope: Scope,
 }

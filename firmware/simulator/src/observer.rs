@@ -50,6 +50,7 @@ pub(crate) struct Observer {
     status: Status,
     amplifier: bool,
     boots: u64,
+    moves: u64,
     samples: u64,
     muted: u64,
     overdue: u64,
@@ -84,6 +85,7 @@ impl Observer {
             status: Status::default(),
             amplifier: false,
             boots: 0,
+            moves: 0,
             samples: 0,
             muted: 0,
             overdue: 0,
@@ -110,6 +112,11 @@ impl Observer {
         self.amplifier = false;
         self.status = Status::default();
         News::Booted
+    }
+
+    /// It has another UDP port.
+    pub(crate) fn moved(&mut self) {
+        self.moves += 1;
     }
 
     pub(crate) fn ready(&self) -> bool {
@@ -232,6 +239,7 @@ impl Observer {
             receiver: self.enrolment.receiver.to_string(),
             ready: self.ready(),
             boots: self.boots,
+            moves: self.moves,
             samples: self.samples,
             muted: self.muted,
             overdue: self.overdue,

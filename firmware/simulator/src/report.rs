@@ -25,6 +25,8 @@ pub struct ReceiverReport {
     pub ready: bool,
     /// How often it booted.
     pub boots: u64,
+    /// How often it was given another UDP port.
+    pub moves: u64,
     /// Samples handed out to its loudspeaker.
     pub samples: u64,
     /// Of them, how many while the amplifier was off: nobody heard them.

@@ -17,6 +17,7 @@ pub(crate) mod test_receiver;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ pub struct Fleet {
     counters: Arc<Counters>,
     watch: Watch,
     /// To be given before anything else arrives.
-    next: Option<News>,
+    next: VecDeque<News>,
     clock: fn() -> UnixMicros,
 }
 
@@ -102,7 +103,7 @@ impl Fleet {
             arrivals,
             counters: Arc::default(),
             watch,
-            next: None,
+            next: VecDeque::new(),
             clock,
         };
         (fleet, FleetLine { line, arrivals: sender }, outbox)
@@ -130,10 +131,10 @@ impl Fleet {
 
     /// The next thing that a receiver says; `None` once the line has ended. Safe to cancel.
     pub async fn news(&mut self) -> Option<News> {
-        if let Some(next) = self.next.take() {
-            return Some(next);
-        }
         loop {
+            if let Some(next) = self.next.pop_front() {
+                return Some(next);
+            }
             if let Some(missing) = self.presence.overdue((self.clock)()) {
                 return Some(News::Presence(missing, false));
             }
@@ -155,15 +156,18 @@ impl Fleet {
                     }
                     match opened {
                         Ok(news) => {
-                            if let News::Presence(receiver, online) = news {
-                                self.presence.heard(receiver, online);
+                            // First that it is there, whatever the broker says; then who it is, then what it says.
+                            match news {
+                                News::Presence(receiver, online) => self.presence.heard(receiver, online, now),
+                                News::Telemetry(receiver, _) | News::Receipt(receiver, _)
+                                    if self.presence.spoke(receiver, now) =>
+                                {
+                                    self.next.push_back(News::Presence(receiver, true));
+                                }
+                                _ => {}
                             }
-                            let Some(proven) = self.mailbox.take_proven() else {
-                                return Some(news);
-                            };
-                            // First who it is, then what it says.
-                            self.next = Some(news);
-                            return Some(News::Proven(proven));
+                            self.next.extend(self.mailbox.take_proven().map(News::Proven));
+                            self.next.push_back(news);
                         }
                         Err(rejected) => self.counters.reject(rejected, &topic, now),
                     }

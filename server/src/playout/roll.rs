@@ -61,11 +61,9 @@ impl<A: Archive> Stage<A> {
         self.roll.policies.retain(|id, _| self.receivers.contains_key(id));
         let mut others = Vec::new();
         for (id, row) in &mut self.receivers {
-            let Some(before) = old.get(id) else { continue };
-            if row.epoch != before.epoch {
-                others.push(*id);
-            } else {
-                row.key_number = before.key_number.max(row.key_number);
+            match old.get(id).filter(|before| before.epoch == row.epoch) {
+                Some(before) => row.key_number = before.key_number.max(row.key_number),
+                None => others.push(*id),
             }
         }
         for id in others {

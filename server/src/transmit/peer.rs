@@ -31,6 +31,9 @@ const BINDING_LIFE: u64 = 60_000_000;
 /// A receiver's clock follows the server's; one that is further ahead, in microseconds, is not to be relied on.
 const AHEAD: u64 = 60_000_000;
 
+/// Two places that are heard in turn, each again within this, in microseconds, are two devices under one name: hellos come every 5 s.
+const TOGETHER: u64 = 12_000_000;
+
 /// One receiver as the media socket knows it.
 #[derive(Debug)]
 pub struct Peer {
@@ -49,6 +52,10 @@ struct Place {
     path: ArcSwapOption<Path>,
     last_t1: AtomicU64,
     heard_at: AtomicU64,
+    /// Where it was before it came here, and when it was last heard there.
+    other: ArcSwapOption<(Path, UnixMicros)>,
+    /// Until then sound goes there, too.
+    other_until: AtomicU64,
 }
 
 impl Peer {
@@ -85,6 +92,14 @@ impl Peer {
             .flatten()
     }
 
+    /// Where another device under its name is, which was heard in turn with it just now. Both are sent sound: a copy that is merely
+    /// switched on does not silence the real one.
+    pub fn other(&self, now: UnixMicros) -> Option<Path> {
+        (now.0 < self.place.other_until.load(Ordering::Relaxed))
+            .then(|| self.place.other.load().as_deref().map(|(path, _)| *path))
+            .flatten()
+    }
+
     /// Takes a hello sent at `t1` as the news of where the receiver is; `None`, and nothing changes, if it is not newer
     /// than the last one (a replay), or from the future.
     fn bind(&self, t1: UnixMicros, path: Path, now: UnixMicros) -> Option<Moved> {
@@ -96,12 +111,29 @@ impl Peer {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, newer)
             .ok()?;
         // Only a change allocates: a hello every few seconds from the same place does not.
-        let moved = self.place.path.load().as_deref() != Some(&path);
+        let before = self.place.path.load_full();
+        let moved = before.as_deref() != Some(&path);
         if moved {
             self.place.path.store(Some(Arc::new(path)));
+            self.place.left(before, path, now);
         }
         self.place.heard_at.store(now.0, Ordering::Relaxed);
         Some(Moved(moved))
+    }
+}
+
+impl Place {
+    /// It was `before`, and is heard from `path` now.
+    fn left(&self, before: Option<Arc<Path>>, path: Path, now: UnixMicros) {
+        let there = self.heard_at.load(Ordering::Relaxed);
+        let lately = |(other, at): &(Path, UnixMicros)| *other == path && now.0.saturating_sub(at.0) < TOGETHER;
+        let back = self.other.load().as_deref().is_some_and(lately);
+        // One that goes over to MQTT and back is one.
+        let by_udp = matches!((before.as_deref(), path), (Some(Path::Udp(_)), Path::Udp(_)));
+        let until = if back && by_udp { there + TOGETHER } else { 0 };
+        self.other
+            .store(before.map(|before| Arc::new((*before, UnixMicros(there)))));
+        self.other_until.store(until, Ordering::Relaxed);
     }
 }
 
@@ -235,6 +267,35 @@ mod tests {
         assert!(peers.bind(&peer, UnixMicros(6), Path::Mqtt, now).is_some());
         assert_eq!(peer.path(now), Some(Path::Mqtt));
         assert_eq!(peer.path(now.offset(60_000_000)), None);
+    }
+
+    #[test]
+    fn two_that_are_heard_in_turn_are_both_sent_to() {
+        let peers = Peers::default();
+        let peer = Peer::new((ReceiverId([7; 16]), Secret([0; 32])));
+        let udp = |port: u16| Path::Udp(std::net::SocketAddr::from(([10, 0, 0, 1], port)));
+        let at = |seconds: u64| UnixMicros(1_000_000_000 + seconds * 1_000_000);
+        let hear = |path, seconds| peers.bind(&peer, at(seconds), path, at(seconds));
+        // One whose NAT moves, or that goes over to MQTT and back, is in one place.
+        for (path, seconds) in [(udp(1), 0), (udp(2), 3), (Path::Mqtt, 6), (udp(2), 9), (udp(3), 10)] {
+            hear(path, seconds);
+            assert_eq!((peer.path(at(seconds)), peer.other(at(seconds))), (Some(path), None));
+        }
+        // Two are in two, as long as both are heard.
+        for (path, other, seconds) in [
+            (udp(4), None, 11),
+            (udp(3), Some(udp(4)), 12),
+            (udp(4), Some(udp(3)), 14),
+        ] {
+            hear(path, seconds);
+            assert_eq!((peer.path(at(seconds)), peer.other(at(seconds))), (Some(path), other));
+        }
+        hear(udp(4), 20);
+        assert_eq!(peer.other(at(23)), Some(udp(3)));
+        assert_eq!(peer.other(at(24)), None);
+        // Who comes back after a while is one again.
+        hear(udp(3), 30);
+        assert_eq!(peer.other(at(30)), None);
     }
 
     #[test]

@@ -72,13 +72,19 @@ fn flush(stream: &mut Stream, socket: &UdpSocket, tunnel: &Tunnel, clock: fn() -
     }
     loop {
         match stream.step(now) {
-            Step::Send(_, Path::Udp(address), datagram) => match socket.send_to(datagram, address) {
-                Ok(_) => counters.sent.add(1),
-                Err(_) => counters.send_errors.add(1),
-            },
-            Step::Send(lane, Path::Mqtt, datagram) => {
-                tunnel(lane.peer.id, datagram);
-                counters.tunnelled.add(1);
+            Step::Send(lane, path, datagram) => {
+                for path in [Some(path), lane.peer.other(now)].into_iter().flatten() {
+                    match path {
+                        Path::Udp(address) => match socket.send_to(datagram, address) {
+                            Ok(_) => counters.sent.add(1),
+                            Err(_) => counters.send_errors.add(1),
+                        },
+                        Path::Mqtt => {
+                            tunnel(lane.peer.id, datagram);
+                            counters.tunnelled.add(1);
+                        }
+                    }
+                }
             }
             Step::Nowhere => counters.nowhere.add(1),
             Step::Idle => break,
