@@ -268,11 +268,9 @@ fn files(folder: &Path, leave: &str) -> Result<Vec<PathBuf>> {
 
 fn code(secret: &str) -> Result<String> {
     let secret = totp_rs::Secret::try_from_base32(secret)?;
-    Ok(totp_rs::Builder::new()
-        .with_secret(secret)
-        .build()?
-        .generate_current()
-        .to_string())
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let totp = totp_rs::Builder::new().with_secret(secret).build()?;
+    Ok(totp.generate(now.as_secs()).to_string())
 }
 
 fn loa(arguments: &[&str], data: &Path) -> Command {

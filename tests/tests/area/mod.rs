@@ -93,6 +93,30 @@ pub struct World {
     bulletins: BTreeMap<At, String>,
     /// An approved one of class emergency, of the commune.
     pub emergency: String,
+    /// What a schedule of that bulletin in those areas is, in a month and for three days.
+    pub fn series(&self, bulletin: &str, at: &[At]) -> Value {
+        let areas: Vec<_> = at.iter().map(|at| self.area(*at)).collect();
+        json!({
+            "title": self.name(), "bulletin_id": bulletin, "target": { "areas": areas, "receivers": [] },
+            "start": self.later.trim_end_matches('Z'), "rule": "FREQ=DAILY;COUNT=3", "despite_clashes": true, "version": 1,
+        })
+    }
+
+    /// A new schedule in those areas.
+    pub fn schedule(&self, at: &[At]) -> Result<String> {
+        text(&self.admin.post("/api/v1/schedules", &self.series(self.bulletin(Own), at))?["id"])
+    }
+
+    /// Leave to go past hours and minutes there, asked for and not approved.
+    pub fn leave(&self, at: At) -> Result<String> {
+        text(&self.admin.post("/api/v1/overrides", &self.asking(at))?["id"])
+    }
+
+    /// What asks for such leave.
+    pub fn asking(&self, at: At) -> Value {
+        json!({ "area_id": self.area(at), "reason": self.name(), "expires_at": self.later })
+    }
+
     /// A broadcast to both provinces that is over.
     pub over: String,
     /// The newest entry of the record when all of that was there.
@@ -141,6 +165,8 @@ impl World {
             world.receiver(at)?;
             world.person(&[("officer", at)])?;
             world.broadcast(&[at])?;
+            world.schedule(&[at])?;
+            world.leave(at)?;
         }
         world.person(&[("officer", Own), ("technician", Foreign)])?;
         world.person(&[("officer", Everywhere)])?;
@@ -251,7 +277,8 @@ impl World {
         let secret = text(&somebody.post("/api/v1/account/totp/options", &Value::Null)?["secret"])?;
         let secret = totp_rs::Secret::try_from_base32(&secret)?;
         let totp = totp_rs::Builder::new().with_secret(secret).build()?;
-        let body = json!({ "name": self.name(), "code": totp.generate_current().to_string() });
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+        let body = json!({ "name": self.name(), "code": totp.generate(now.as_secs()).to_string() });
         somebody.post("/api/v1/account/totp", &body)?;
         let account = elsewhere.get("/api/v1/account")?;
         let mut sessions = account["sessions"].as_array().into_iter().flatten();
@@ -337,6 +364,8 @@ impl World {
             "broadcasts?limit=1000",
             "users",
             "claims",
+            "schedules",
+            "overrides",
         ];
         let lists = lists.map(|list| self.admin.get(&format!("/api/v1/{list}")));
         let lists = lists.into_iter().collect::<Result<Vec<_>>>()?;

@@ -461,6 +461,88 @@ pub const ROWS: &[Row] = &[
         Gate::List("see", receipt_shown),
         |w| about(&w.over),
     ),
+    // Schedules, and what areas allow.
+    row("areaRules", "", Gate::Each(&[("see", Own)]), |w| about(w.area(Own))),
+    row("setAreaRules", "", Gate::Each(&[("areas", Own)]), |w| {
+        with(w.area(Own), json!({ "rules": { "daily_minutes": 600 } }))
+    }),
+    row("rulePresets", "", Gate::Somewhere("see"), nothing),
+    row("listOverrides", "", Gate::List("see", place_shown), nothing),
+    row("askOverride", "", Gate::Each(&[("broadcast", Own)]), |w| {
+        with("", w.asking(Own))
+    }),
+    row("approveOverride", "", Gate::Each(&[("approve", Own)]), |w| {
+        about(w.leave(Own)?)
+    }),
+    row("withdrawOverride", "", Gate::Each(&[("broadcast", Own)]), |w| {
+        about(w.leave(Own)?)
+    }),
+    row("listSchedules", "", Gate::List("see", broadcast_shown), nothing),
+    row("exportSchedules", "as listed", Gate::Somewhere("see"), nothing),
+    row("addSchedule", "", Gate::Each(&[("see", Own), ("broadcast", Own)]), |w| {
+        with("", w.series(w.bulletin(Own), &[Own]))
+    }),
+    row(
+        "addSchedule",
+        "there and elsewhere",
+        Gate::Each(&[("broadcast", Own), ("broadcast", Foreign)]),
+        |w| with("", w.series(w.bulletin(Own), &[Own, Foreign])),
+    ),
+    row(
+        "addSchedule",
+        "what is another's",
+        Gate::Each(&[("see", Foreign), ("broadcast", Own)]),
+        |w| with("", w.series(w.bulletin(Foreign), &[Own])),
+    ),
+    row(
+        "addSchedule",
+        "an emergency",
+        Gate::Each(&[("broadcast", Own), ("emergency", Own)]),
+        |w| with("", w.series(&w.emergency, &[Own])),
+    ),
+    row("checkSchedule", "", Gate::Each(&[("broadcast", Own)]), |w| {
+        with("", w.series(w.bulletin(Own), &[Own]))
+    }),
+    row("changeSchedule", "", Gate::Each(&[("broadcast", Own)]), |w| {
+        with(w.schedule(&[Own])?, w.series(w.bulletin(Own), &[Own]))
+    }),
+    row(
+        "changeSchedule",
+        "take it from elsewhere",
+        Gate::Each(&[("broadcast", Own), ("broadcast", Foreign)]),
+        |w| with(w.schedule(&[Foreign])?, w.series(w.bulletin(Own), &[Own])),
+    ),
+    row("changeOccurrence", "", Gate::Each(&[("broadcast", Own)]), |w| {
+        let occurrence = w.later.trim_end_matches('Z');
+        with(
+            w.schedule(&[Own])?,
+            json!({ "occurrence": occurrence, "version": 1, "cancel": true }),
+        )
+    }),
+    row("removeSchedule", "", Gate::Each(&[("broadcast", Own)]), |w| {
+        about(w.schedule(&[Own])?)
+    }),
+    row(
+        "removeSchedule",
+        "from above",
+        Gate::Each(&[("broadcast", Parent)]),
+        |w| about(w.schedule(&[Parent])?),
+    ),
+    row("importSchedules", "", Gate::Each(&[("see", Own), ("broadcast", Own)]), |w| {
+        let (name, start) = (w.name(), w.later.trim_end_matches('Z').replace(['-', ':'], ""));
+        let event = format!("BEGIN:VEVENT\r\nUID:1\r\nDTSTART:{start}\r\nSUMMARY:{name}\r\nEND:VEVENT\r\n");
+        let calendar = format!("BEGIN:VCALENDAR\r\n{event}END:VCALENDAR\r\n");
+        let target = json!({ "areas": [w.area(Own)], "receivers": [] });
+        let bulletin = w.bulletin(Own);
+        with(
+            "",
+            json!({ "calendar": calendar, "target": target, "bulletin_id": bulletin, "despite_clashes": true }),
+        )
+    }),
+    row("receiverPlan", "", Gate::Each(&[("see", Own)]), |w| {
+        about(w.receiver(Own)?)
+    }),
+    row("whySilent", "", Gate::Each(&[("see", Own)]), |w| about(w.receiver(Own)?)),
     // The record, and what is told live.
     row("listRecord", "", Gate::List("record", entry_shown), |w| {
         all(format!("?limit=1000&before={}", w.head))
