@@ -26,5 +26,6 @@ pub mod patience;
 pub mod playout;
 pub mod schedule;
 pub mod serve;
+pub mod speech;
 pub mod store;
 pub mod transmit;
