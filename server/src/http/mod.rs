@@ -27,10 +27,13 @@ pub mod listen;
 pub mod metrics;
 mod pace;
 pub mod password;
+mod phrases;
+mod readings;
 mod receivers;
 mod record;
 mod sessions;
 mod shapes;
+mod speech;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -157,6 +160,13 @@ fn api() -> OpenApiRouter<App> {
         .merge(upload::routes())
         .routes(routes!(bulletins::approve))
         .routes(routes!(audio::audio))
+        .routes(routes!(speech::preview))
+        .routes(routes!(speech::make))
+        .routes(routes!(speech::text))
+        .routes(routes!(readings::list, readings::add))
+        .routes(routes!(readings::remove))
+        .routes(routes!(phrases::list, phrases::add))
+        .routes(routes!(phrases::change, phrases::remove))
         .routes(routes!(broadcasts::list, broadcasts::accept))
         .routes(routes!(broadcasts::stop))
         .routes(routes!(broadcasts::receipts))

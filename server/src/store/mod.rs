@@ -3,7 +3,7 @@
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
 //! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`]
-//! hold rows and what people do to them; [`factors`], [`links`], [`devices`] and [`failures`] are about how people come in;
+//! hold rows and what people do to them; [`speech`] holds what is read aloud; [`factors`], [`links`], [`devices`] and [`failures`] are about how people come in;
 //! [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
 
@@ -28,6 +28,7 @@ mod roster;
 mod row;
 pub mod sealed;
 pub mod sessions;
+pub mod speech;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod tokens;
@@ -44,12 +45,13 @@ pub use changes::Change;
 pub use claims::ClaimKeys;
 pub use error::{Error, Invalid, Refusal};
 pub use factors::{Factor, FactorKind, NewFactor};
-pub use ids::{BulletinId, FactorId, SessionId, TokenId, UserId};
+pub use ids::{BulletinId, FactorId, PhraseId, ReadingId, SessionId, TokenId, UserId};
 pub use links::{Link, LinkKind};
 pub use receivers::{NewReceiver, Receiver, ReceiverChange};
 pub use record::{Actor, Entry, More};
 pub use sealed::Rotated;
 pub use sessions::{NewSession, Session, SessionSeen};
+pub use speech::{BulletinText, NewPhrase, Phrase, Reading, TextPart};
 pub use tokens::{NewToken, Token};
 pub use users::{NewUser, User, UserChange};
 
