@@ -23,7 +23,10 @@ fn a_typed_bulletin_is_heard() -> Result<()> {
         Some(&json!({ "bulletin_id": id, "target": { "areas": [village.area], "receivers": [] } })),
     )?;
     ensure!(refused.code() == "not_approved", "{refused:?}");
-    village.api.call("POST", &format!("/api/v1/bulletins/{id}/approve"), None)?.ok()?;
+    village
+        .api
+        .call("POST", &format!("/api/v1/bulletins/{id}/approve"), None)?
+        .ok()?;
     let broadcast = village.api.broadcast(id, &[&village.area], None)?;
     let done = village.wait_done(&broadcast)?;
     ensure!(done["state"] == "done", "{done}");
@@ -47,11 +50,19 @@ fn a_typed_bulletin_is_heard() -> Result<()> {
     village.simulation.finish()?;
     for enrolled in &village.simulated {
         let heard = village.simulation.recording(&enrolled.id)?;
-        ensure!(heard.0.len() == wanted.0.len(), "{} of {} samples", heard.0.len(), wanted.0.len());
+        ensure!(
+            heard.0.len() == wanted.0.len(),
+            "{} of {} samples",
+            heard.0.len(),
+            wanted.0.len()
+        );
         let snr = heard.snr(&wanted);
         ensure!(snr >= 60.0, "only {snr:.1} dB");
         let lufs = heard.lufs().context("it is silent")?;
-        println!("{:.1} s heard, {lufs:.1} LUFS, {snr:.1} dB against the stored file", heard.seconds());
+        println!(
+            "{:.1} s heard, {lufs:.1} LUFS, {snr:.1} dB against the stored file",
+            heard.seconds()
+        );
         ensure!(lufs > -40.0, "{lufs} LUFS");
     }
     Ok(())

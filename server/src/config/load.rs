@@ -127,7 +127,9 @@ fn judge(config: &Config) -> Result<(), ConfigError> {
 fn judge_speech(config: &Config) -> Result<(), ConfigError> {
     let speech = &config.speech;
     let why = match speech.engine {
-        EngineKind::Piper if speech.piper_model.is_none() => "speech.engine is piper: speech.piper_model must name its voice",
+        EngineKind::Piper if speech.piper_model.is_none() => {
+            "speech.engine is piper: speech.piper_model must name its voice"
+        }
         EngineKind::Http if speech.url.is_none() => "speech.engine is http: speech.url must say where the service is",
         _ if speech.url.is_none() && (speech.headers.is_some() || speech.body.is_some()) => {
             "speech.headers and speech.body are for speech.url: set it"

@@ -3,6 +3,7 @@
 
 mod keys;
 mod load;
+mod speech;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -12,7 +13,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::media::{Encoding, Limits};
-use crate::speech;
 
 pub use keys::{KEYS, Key};
 pub use load::{ConfigArgs, ConfigError, load, unknown_variables};
@@ -65,7 +65,7 @@ pub struct Config {
     pub public_mqtt_host: Option<String>,
     pub public_mqtt_port: Option<u16>,
     pub public_media_port: Option<u16>,
-    pub speech: speech::Settings,
+    pub speech: crate::speech::Settings,
 }
 
 /// Who may ask how the server is.

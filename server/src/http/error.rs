@@ -444,9 +444,11 @@ impl From<SpeechError> for Problem {
                 let vi = format!("Bộ đọc {name} chưa được cài đặt trên máy chủ này.");
                 Self::field("engine", vi, en)
             }
-            SpeechError::Nothing => {
-                Self::field("parts", "Có phần không có chữ nào để đọc.", "A part has nothing to say in it.")
-            }
+            SpeechError::Nothing => Self::field(
+                "parts",
+                "Có phần không có chữ nào để đọc.",
+                "A part has nothing to say in it.",
+            ),
             SpeechError::Missing { program, .. } => {
                 unavailable(format!("Máy chủ không chạy được chương trình {}.", program.display()))
             }

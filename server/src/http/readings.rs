@@ -91,7 +91,9 @@ pub(super) async fn add(
     caller.may_somewhere(Right::Compose)?;
     let area = whose(&app, &caller, area_id(it.area_id.as_deref())?).await?;
     let said = (&*it.word, &*it.reading);
-    let added = app.store().add_reading(&caller.actor, app.now(), &caller.user, area, said);
+    let added = app
+        .store()
+        .add_reading(&caller.actor, app.now(), &caller.user, area, said);
     Ok((StatusCode::CREATED, Json(added.await?.into())))
 }
 

@@ -138,11 +138,7 @@ impl From<TextPart> for SpokenPart {
     ),
     security(("session" = []))
 )]
-pub(super) async fn preview(
-    State(app): State<App>,
-    caller: Caller,
-    Body(it): Body<Script>,
-) -> Answer<Json<Preview>> {
+pub(super) async fn preview(State(app): State<App>, caller: Caller, Body(it): Body<Script>) -> Answer<Json<Preview>> {
     let _place = app.uploading.try_acquire().map_err(|_| Problem::busy())?;
     caller.may_somewhere(Right::Compose)?;
     let area = match area_id(it.area_id.as_deref())? {

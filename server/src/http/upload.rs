@@ -152,7 +152,11 @@ pub(super) async fn finish(app: App, caller: Caller, draft: Draft, upload: Named
                 id,
                 title: draft.title,
                 class: draft.class.into(),
-                format: if draft.text.is_some() { "text" } else { made.format.name() },
+                format: if draft.text.is_some() {
+                    "text"
+                } else {
+                    made.format.name()
+                },
                 samples: made.samples,
                 area: draft.area,
                 text: draft.text,

@@ -101,7 +101,12 @@ pub trait Engine: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// Speaks `text`, one line of `language`, into `to`: a file of any kind that `media` reads.
-    fn speak<'a>(&'a self, text: &'a str, language: &'a Language, to: &'a Path) -> BoxFuture<'a, Result<(), SpeechError>>;
+    fn speak<'a>(
+        &'a self,
+        text: &'a str,
+        language: &'a Language,
+        to: &'a Path,
+    ) -> BoxFuture<'a, Result<(), SpeechError>>;
 }
 
 /// The sound of what `engine` spoke into `file`, mono at 48 kHz, to `sink`.
@@ -178,7 +183,10 @@ pub(super) async fn run(
         return Ok(());
     }
     let told = String::from_utf8_lossy(&told);
-    let last = told.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it failed without a word");
+    let last = told
+        .lines()
+        .rfind(|line| !line.trim().is_empty())
+        .unwrap_or("it failed without a word");
     Err(SpeechError::Failed {
         engine,
         why: last.trim().to_owned(),

@@ -25,7 +25,12 @@ impl Engine for Espeak {
         "espeak-ng"
     }
 
-    fn speak<'a>(&'a self, text: &'a str, language: &'a Language, to: &'a Path) -> BoxFuture<'a, Result<(), SpeechError>> {
+    fn speak<'a>(
+        &'a self,
+        text: &'a str,
+        language: &'a Language,
+        to: &'a Path,
+    ) -> BoxFuture<'a, Result<(), SpeechError>> {
         Box::pin(async move {
             // Two brackets would begin phonemes.
             let text = text.replace("[[", "[ [");

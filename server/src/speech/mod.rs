@@ -103,7 +103,11 @@ impl Voices {
     /// # Errors
     /// [`SpeechError::NotConfigured`] if the wanted engine is not set up.
     pub fn engine(&self, language: &Language, wanted: Option<EngineKind>) -> Result<&dyn Engine, SpeechError> {
-        let preferred = if self.languages.contains(language) { self.preferred } else { EngineKind::Espeak };
+        let preferred = if self.languages.contains(language) {
+            self.preferred
+        } else {
+            EngineKind::Espeak
+        };
         let missing = |kind: EngineKind| SpeechError::NotConfigured(kind.name());
         Ok(match wanted.unwrap_or(preferred) {
             EngineKind::Espeak => &self.espeak,

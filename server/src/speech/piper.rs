@@ -28,7 +28,12 @@ impl Engine for Piper {
     fn speak<'a>(&'a self, text: &'a str, _: &'a Language, to: &'a Path) -> BoxFuture<'a, Result<(), SpeechError>> {
         Box::pin(async move {
             // Both generations of the program know these.
-            let arguments = ["--model".as_ref(), self.model.as_os_str(), "--output_file".as_ref(), to.as_os_str()];
+            let arguments = [
+                "--model".as_ref(),
+                self.model.as_os_str(),
+                "--output_file".as_ref(),
+                to.as_os_str(),
+            ];
             run(self.name(), &self.program, &arguments, text, self.limit).await
         })
     }

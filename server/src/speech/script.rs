@@ -107,7 +107,8 @@ impl Tape {
 
     fn silence(&mut self, length: Duration) -> Result<(), SpeechError> {
         let samples = (length.as_secs_f64() * f64::from(SAMPLE_RATE)).round() as usize;
-        self.push(&vec![0.0; samples]).map_err(|_| SpeechError::TooLong(self.longest))
+        self.push(&vec![0.0; samples])
+            .map_err(|_| SpeechError::TooLong(self.longest))
     }
 
     fn finish(self) -> Result<(), SpeechError> {

@@ -53,7 +53,8 @@ impl Service {
     fn ask(&self, text: &str, language: &str, to: &Path) -> Result<(), SpeechError> {
         let mut request = ureq::http::Request::post(&self.url).header("accept", "audio/*");
         if let Some(path) = &self.headers {
-            let lines = std::fs::read_to_string(path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
+            let lines =
+                std::fs::read_to_string(path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
             for line in lines.lines().filter(|line| !line.trim().is_empty()) {
                 let (name, value) = line
                     .split_once(':')
@@ -103,9 +104,15 @@ impl Engine for Service {
         NAME
     }
 
-    fn speak<'a>(&'a self, text: &'a str, language: &'a Language, to: &'a Path) -> BoxFuture<'a, Result<(), SpeechError>> {
+    fn speak<'a>(
+        &'a self,
+        text: &'a str,
+        language: &'a Language,
+        to: &'a Path,
+    ) -> BoxFuture<'a, Result<(), SpeechError>> {
         Box::pin(async move {
-            let (service, text, language, to) = (self.clone(), text.to_owned(), language.tag().to_owned(), to.to_owned());
+            let (service, text, language, to) =
+                (self.clone(), text.to_owned(), language.tag().to_owned(), to.to_owned());
             let asked = tokio::task::spawn_blocking(move || service.ask(&text, &language, &to));
             asked.await.map_err(std::io::Error::other)?
         })

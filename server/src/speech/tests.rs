@@ -21,7 +21,9 @@ fn settings() -> Settings {
 }
 
 fn simulated(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/speech/simulated").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/speech/simulated")
+        .join(name)
 }
 
 fn vietnamese() -> Language {
@@ -60,7 +62,9 @@ async fn espeak_reads_for_as_long_as_there_is_to_read() {
     let voices = Voices::new(&settings());
     let one = "Kính mời bà con đến nhà văn hóa thôn lúc bảy giờ ba mươi phút.";
     let short = spoken(&voices, &vietnamese(), &[one], GAP).await.unwrap();
-    let long = spoken(&voices, &vietnamese(), &[&[one; 6].join(" ")], GAP).await.unwrap();
+    let long = spoken(&voices, &vietnamese(), &[&[one; 6].join(" ")], GAP)
+        .await
+        .unwrap();
     // Fifteen syllables at 150 words a minute.
     assert!((2.0..12.0).contains(&seconds(&short)), "{} s", seconds(&short));
     let ratio = seconds(&long) / seconds(&short);
@@ -70,7 +74,9 @@ async fn espeak_reads_for_as_long_as_there_is_to_read() {
     }
     // Another language, another voice.
     let english = Language::parse("en").unwrap();
-    let english = spoken(&voices, &english, &["The village hall is open."], GAP).await.unwrap();
+    let english = spoken(&voices, &english, &["The village hall is open."], GAP)
+        .await
+        .unwrap();
     assert!(level(&english) > 0.01);
 }
 
@@ -79,7 +85,9 @@ async fn parts_follow_each_other_after_the_gap() {
     let voices = Voices::new(&settings());
     let gap = Duration::from_millis(1500);
     let one = spoken(&voices, &vietnamese(), &["Bản tin."], gap).await.unwrap();
-    let two = spoken(&voices, &vietnamese(), &["Bản tin.", "Bản tin."], gap).await.unwrap();
+    let two = spoken(&voices, &vietnamese(), &["Bản tin.", "Bản tin."], gap)
+        .await
+        .unwrap();
     let silence = 72_000;
     assert_eq!(two.len(), 2 * one.len() + silence);
     let (first, rest) = two.split_at(one.len());
@@ -110,7 +118,10 @@ async fn what_an_engine_cannot_is_said() {
     let voices = Voices::new(&settings());
     let unknown = Language::parse("xx").unwrap();
     let error = spoken(&voices, &unknown, &["a"], GAP).await.unwrap_err();
-    assert_eq!(error.to_string(), "espeak-ng: Error: The specified espeak-ng voice does not exist.");
+    assert_eq!(
+        error.to_string(),
+        "espeak-ng: Error: The specified espeak-ng voice does not exist."
+    );
     let nothing = spoken(&voices, &vietnamese(), &[" … "], GAP).await;
     assert!(matches!(nothing, Err(SpeechError::Nothing)), "{nothing:?}");
     let none = Voices::new(&Settings {
@@ -119,7 +130,10 @@ async fn what_an_engine_cannot_is_said() {
     });
     let error = spoken(&none, &vietnamese(), &["a"], GAP).await.unwrap_err();
     assert!(matches!(error, SpeechError::Missing { .. }), "{error}");
-    assert!(error.to_string().starts_with("/nowhere/espeak-ng cannot be started"), "{error}");
+    assert!(
+        error.to_string().starts_with("/nowhere/espeak-ng cannot be started"),
+        "{error}"
+    );
     let mute = Voices::new(&Settings {
         espeak: simulated("mute"),
         ..settings()
@@ -174,13 +188,20 @@ async fn piper_reads_the_languages_that_it_is_set_up_for() {
         })
     };
     let voices = with(model.path());
-    let sound = spoken(&voices, &vietnamese(), &["Xin chào bà con."], GAP).await.unwrap();
+    let sound = spoken(&voices, &vietnamese(), &["Xin chào bà con."], GAP)
+        .await
+        .unwrap();
     assert!(level(&sound) > 0.01);
     assert_eq!(voices.engine(&vietnamese(), None).unwrap().name(), "Piper");
-    assert_eq!(voices.engine(&Language::parse("en").unwrap(), None).unwrap().name(), "espeak-ng");
+    assert_eq!(
+        voices.engine(&Language::parse("en").unwrap(), None).unwrap().name(),
+        "espeak-ng"
+    );
     let wanted = voices.engine(&vietnamese(), Some(EngineKind::Espeak)).unwrap();
     assert_eq!(wanted.name(), "espeak-ng");
-    let error = spoken(&with(Path::new("/nowhere.onnx")), &vietnamese(), &["a"], GAP).await.unwrap_err();
+    let error = spoken(&with(Path::new("/nowhere.onnx")), &vietnamese(), &["a"], GAP)
+        .await
+        .unwrap_err();
     assert_eq!(error.to_string(), "Piper: no such model: /nowhere.onnx");
 }
 
@@ -249,7 +270,9 @@ async fn a_service_is_asked_as_the_settings_say() {
     let sound = tone();
     let service = Simulated::start(move || answer(200, "audio/wav", sound.clone())).await;
     let plain = service.voices(|_| {});
-    let heard = spoken(&plain, &vietnamese(), &["Xin chào “bà con”."], GAP).await.unwrap();
+    let heard = spoken(&plain, &vietnamese(), &["Xin chào “bà con”."], GAP)
+        .await
+        .unwrap();
     assert_eq!(heard.len(), 48_000);
     let (headers, body) = service.asked.lock().unwrap().pop().unwrap();
     assert_eq!(&body[..], "Xin chào “bà con”.".as_bytes());
@@ -268,10 +291,16 @@ async fn a_service_is_asked_as_the_settings_say() {
     let body: Value = serde_json::from_slice(&body).unwrap();
     let list = [format!("<{text}>")];
     assert_eq!(body, json!({ "text": text, "lang": "vi", "speed": 1, "list": list }));
-    assert_eq!((&headers["authorization"], &headers["content-type"]), (&"Bearer abc".parse().unwrap(), &"application/json".parse().unwrap()));
+    assert_eq!(
+        (&headers["authorization"], &headers["content-type"]),
+        (&"Bearer abc".parse().unwrap(), &"application/json".parse().unwrap())
+    );
     std::fs::write(keys.path(), "Bearer abc").unwrap();
     let error = spoken(&full, &vietnamese(), &["a"], GAP).await.unwrap_err().to_string();
-    assert!(error.ends_with("each line must be Name: value") && !error.contains("abc"), "{error}");
+    assert!(
+        error.ends_with("each line must be Name: value") && !error.contains("abc"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -287,7 +316,13 @@ async fn what_a_service_does_wrong_is_said_and_nothing_else_happens() {
     let refused = Simulated::start(|| answer(403, "application/json", "{\"error\": \"khóa sai\"}")).await;
     let page = Simulated::start(|| answer(200, "text/html", "<html>")).await;
     let garbage = Simulated::start(|| answer(200, "audio/mpeg", vec![7; 5000])).await;
-    let stalled = Simulated::start(|| answer(200, "audio/wav", Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>())));
+    let stalled = Simulated::start(|| {
+        answer(
+            200,
+            "audio/wav",
+            Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>()),
+        )
+    });
     let stalled = stalled.await;
     for (service, said) in [
         (&redirect, "HTTP: it answers 302 Found: redirects are not followed"),
@@ -297,7 +332,10 @@ async fn what_a_service_does_wrong_is_said_and_nothing_else_happens() {
         (&stalled, "HTTP: timeout"),
     ] {
         let voices = service.voices(|it| it.timeout = Duration::from_secs(2));
-        let error = spoken(&voices, &vietnamese(), &["Xin chào."], GAP).await.unwrap_err().to_string();
+        let error = spoken(&voices, &vietnamese(), &["Xin chào."], GAP)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with(said), "{error}");
         assert!(!error.contains("key="), "{error}");
     }
@@ -306,6 +344,8 @@ async fn what_a_service_does_wrong_is_said_and_nothing_else_happens() {
         url: "http://127.0.0.1:1/".into(),
         asked: Arc::default(),
     };
-    let error = spoken(&nobody.voices(|_| {}), &vietnamese(), &["a"], GAP).await.unwrap_err();
+    let error = spoken(&nobody.voices(|_| {}), &vietnamese(), &["a"], GAP)
+        .await
+        .unwrap_err();
     assert!(matches!(error, SpeechError::Failed { .. }), "{error}");
 }

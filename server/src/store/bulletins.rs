@@ -153,7 +153,11 @@ impl Store {
         let entry = Entry {
             at: now,
             actor,
-            what: if new.text.is_some() { "bulletin.speak" } else { "bulletin.upload" },
+            what: if new.text.is_some() {
+                "bulletin.speak"
+            } else {
+                "bulletin.upload"
+            },
             subject: new.id.to_string(),
             detail: title.clone(),
         };

@@ -133,7 +133,9 @@ impl Store {
             reading: written("reading", said, MAX_READING)?,
             created: now,
         };
-        let mut work = self.speech("reading.add", actor, now, it.id.to_string(), it.word.clone()).await?;
+        let mut work = self
+            .speech("reading.add", actor, now, it.id.to_string(), it.word.clone())
+            .await?;
         work.more.area = area;
         work.more.after = Some(json!({ "word": it.word, "reading": it.reading }));
         sqlx::query(
@@ -158,7 +160,9 @@ impl Store {
     /// [`Error::Missing`]; when the database cannot.
     pub async fn remove_reading(&self, actor: &Actor, now: UnixMicros, id: ReadingId) -> Result<(), Error> {
         let it = self.reading(id).await?;
-        let mut work = self.speech("reading.remove", actor, now, id.to_string(), it.word.clone()).await?;
+        let mut work = self
+            .speech("reading.remove", actor, now, id.to_string(), it.word.clone())
+            .await?;
         work.more.area = it.area;
         work.more.before = Some(json!({ "word": it.word, "reading": it.reading }));
         let gone = sqlx::query("DELETE FROM readings WHERE id = $1").bind(id.to_string());
@@ -201,7 +205,9 @@ impl Store {
             bulletin: new.bulletin,
             created: now,
         };
-        let mut work = self.speech("phrase.add", actor, now, it.id.to_string(), it.text.clone()).await?;
+        let mut work = self
+            .speech("phrase.add", actor, now, it.id.to_string(), it.text.clone())
+            .await?;
         work.more.area = it.area;
         work.more.after = Some(said_of(&it));
         sqlx::query(
@@ -245,7 +251,9 @@ impl Store {
         if it == before {
             return Ok(it);
         }
-        let mut work = self.speech("phrase.change", actor, now, id.to_string(), it.text.clone()).await?;
+        let mut work = self
+            .speech("phrase.change", actor, now, id.to_string(), it.text.clone())
+            .await?;
         work.more.area = it.area;
         work.more.before = Some(said_of(&before));
         work.more.after = Some(said_of(&it));
@@ -269,7 +277,9 @@ impl Store {
     /// [`Error::Missing`]; when the database cannot.
     pub async fn remove_phrase(&self, actor: &Actor, now: UnixMicros, id: PhraseId) -> Result<(), Error> {
         let it = self.phrase(id).await?;
-        let mut work = self.speech("phrase.remove", actor, now, id.to_string(), it.text.clone()).await?;
+        let mut work = self
+            .speech("phrase.remove", actor, now, id.to_string(), it.text.clone())
+            .await?;
         work.more.area = it.area;
         work.more.before = Some(said_of(&it));
         let gone = sqlx::query("DELETE FROM phrases WHERE id = $1").bind(id.to_string());

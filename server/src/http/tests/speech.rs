@@ -32,8 +32,13 @@ fn a_text_is_heard_before_it_is_made_and_kept_with_its_bulletin() {
     let heard = "Đúng bảy giờ ba mươi phút ngày mười lăm tháng bảy, Ủy ban nhân dân xã tiêm phòng cho một nghìn hai trăm năm mươi con bò.";
     assert_eq!(said(&reply), heard);
     let it = reply.json();
-    assert_eq!((&it["parts"][0]["language"], &it["parts"][0]["engine"]), (&json!("vi"), &json!("espeak-ng")));
-    let audio = base64::prelude::BASE64_STANDARD.decode(it["audio"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&it["parts"][0]["language"], &it["parts"][0]["engine"]),
+        (&json!("vi"), &json!("espeak-ng"))
+    );
+    let audio = base64::prelude::BASE64_STANDARD
+        .decode(it["audio"].as_str().unwrap())
+        .unwrap();
     assert_eq!(&audio[..4], b"OggS");
     assert!(it["duration_ms"].as_u64().unwrap() > 3000, "{it}");
     // Nothing is kept of it.
@@ -90,7 +95,10 @@ fn the_officers_table_holds_in_its_area_and_below() {
     };
     let (dong, tay) = (officer("dong", &east), officer("tay", &west));
     let add = |client: &Client, word: &str, reading: &str, area: Option<&str>| {
-        client.post("/api/v1/readings", json!({ "word": word, "reading": reading, "area_id": area }))
+        client.post(
+            "/api/v1/readings",
+            json!({ "word": word, "reading": reading, "area_id": area }),
+        )
     };
     assert_eq!(add(&lan, "Ea Súp", "ê a súp", None).status, 201);
     assert_eq!(add(&lan, "NVH", "nhà sinh hoạt", Some(&province)).status, 201);
@@ -106,10 +114,19 @@ fn the_officers_table_holds_in_its_area_and_below() {
     assert_eq!((words(&lan), words(&dong), words(&tay)), (3, 3, 2));
     let path = format!("/api/v1/readings/{}", own.id());
     assert_eq!(tay.delete(&path).error(), (404, "not_found".into(), vec![]));
-    assert_eq!(add(&tay, "A", "b", Some(&east)).error(), (422, "invalid".into(), vec!["area_id".into()]));
+    assert_eq!(
+        add(&tay, "A", "b", Some(&east)).error(),
+        (422, "invalid".into(), vec!["area_id".into()])
+    );
     assert_eq!(add(&tay, "A", "b", Some(&province)).status, 403);
-    assert_eq!(add(&dong, "NVH", "nhà", None).error(), (422, "invalid".into(), vec!["word".into()]));
-    assert_eq!(add(&dong, " ", "nhà", None).error(), (422, "invalid".into(), vec!["word".into()]));
+    assert_eq!(
+        add(&dong, "NVH", "nhà", None).error(),
+        (422, "invalid".into(), vec!["word".into()])
+    );
+    assert_eq!(
+        add(&dong, " ", "nhà", None).error(),
+        (422, "invalid".into(), vec!["word".into()])
+    );
     assert_eq!(dong.delete(&path).status, 204);
     assert_eq!(dong.delete(&path).status, 404);
     let acts: Vec<_> = server.lines().iter().take(1).map(|line| line.what.clone()).collect();
@@ -126,8 +143,14 @@ fn a_recorded_phrase_is_a_part_of_a_bulletin() {
     assert_eq!(reply.status, 201, "{reply:?}");
     let phrase = reply.id();
     assert_eq!(lan.post("/api/v1/phrases", new).error().2, ["text"]);
-    let changed = lan.patch(&format!("/api/v1/phrases/{phrase}"), json!({ "meaning": "Chào bà con" }));
-    assert_eq!((changed.status, &changed.json()["meaning"]), (200, &json!("Chào bà con")));
+    let changed = lan.patch(
+        &format!("/api/v1/phrases/{phrase}"),
+        json!({ "meaning": "Chào bà con" }),
+    );
+    assert_eq!(
+        (changed.status, &changed.json()["meaning"]),
+        (200, &json!("Chào bà con"))
+    );
     assert_eq!(lan.get("/api/v1/phrases").json(), json!([changed.json()]));
 
     let body = json!({
@@ -145,16 +168,25 @@ fn a_recorded_phrase_is_a_part_of_a_bulletin() {
     // Others do not see what is everybody's recording, but use the phrase.
     let area = lan.area("Xã Đông");
     let officer = server.somebody("mai", &[Grant::within(Role::Officer, AreaId::parse(&area).unwrap())]);
-    assert_eq!(preview(&officer, json!({ "parts": [{ "phrase_id": phrase }] })).status, 200);
+    assert_eq!(
+        preview(&officer, json!({ "parts": [{ "phrase_id": phrase }] })).status,
+        200
+    );
     let path = format!("/api/v1/phrases/{phrase}");
     assert_eq!(officer.patch(&path, json!({})).status, 404);
     assert_eq!(officer.delete(&path).status, 404);
     let theirs = json!({ "language": "hmn", "text": "a", "meaning": "b", "bulletin_id": recording });
     assert_eq!(officer.post("/api/v1/phrases", theirs).error().2, ["bulletin_id"]);
     assert_eq!(lan.delete(&path).status, 204);
-    assert_eq!(preview(&lan, json!({ "parts": [{ "phrase_id": phrase }] })).error().2, ["parts"]);
+    assert_eq!(
+        preview(&lan, json!({ "parts": [{ "phrase_id": phrase }] })).error().2,
+        ["parts"]
+    );
     // What was made with it stays.
-    assert_eq!(lan.get(&format!("/api/v1/bulletins/{id}/text")).json()["parts"], json!([part, part]));
+    assert_eq!(
+        lan.get(&format!("/api/v1/bulletins/{id}/text")).json()["parts"],
+        json!([part, part])
+    );
 }
 
 #[test]
@@ -170,26 +202,54 @@ fn what_cannot_be_read_is_refused_and_nothing_is_kept() {
         (json!({ "parts": vi("") }), "invalid", vec!["parts"]),
         (json!({ "parts": vi("…") }), "invalid", vec!["parts"]),
         (json!({ "parts": vi(&long) }), "invalid", vec!["parts"]),
-        (json!({ "parts": [{ "text": sixty }, { "text": sixty }] }), "invalid", vec!["parts"]),
+        (
+            json!({ "parts": [{ "text": sixty }, { "text": sixty }] }),
+            "invalid",
+            vec!["parts"],
+        ),
         (json!({ "parts": vi("a\u{7}b") }), "invalid", vec!["parts"]),
         (json!({ "parts": [{}] }), "invalid", vec!["parts"]),
-        (json!({ "parts": [{ "text": "a", "phrase_id": nothing }] }), "invalid", vec!["parts"]),
+        (
+            json!({ "parts": [{ "text": "a", "phrase_id": nothing }] }),
+            "invalid",
+            vec!["parts"],
+        ),
         (json!({ "parts": [{ "phrase_id": nothing }] }), "invalid", vec!["parts"]),
         (json!({ "parts": [{ "phrase_id": "x" }] }), "invalid", vec!["parts"]),
-        (json!({ "parts": [{ "language": "-w", "text": "a" }] }), "invalid", vec!["parts"]),
-        (json!({ "parts": [{ "language": "xx", "text": "a" }] }), "speech_failed", vec![]),
+        (
+            json!({ "parts": [{ "language": "-w", "text": "a" }] }),
+            "invalid",
+            vec!["parts"],
+        ),
+        (
+            json!({ "parts": [{ "language": "xx", "text": "a" }] }),
+            "speech_failed",
+            vec![],
+        ),
         (json!({ "parts": vi("a"), "gap_ms": 10001 }), "invalid", vec!["gap_ms"]),
         (json!({ "parts": vi("a"), "gap_ms": -1 }), "invalid", vec![]),
         (json!({ "parts": vi("a"), "engine": "x" }), "invalid", vec!["engine"]),
-        (json!({ "parts": vi("a"), "engine": "piper" }), "invalid", vec!["engine"]),
-        (json!({ "parts": vi("a"), "area_id": nothing }), "invalid", vec!["area_id"]),
+        (
+            json!({ "parts": vi("a"), "engine": "piper" }),
+            "invalid",
+            vec!["engine"],
+        ),
+        (
+            json!({ "parts": vi("a"), "area_id": nothing }),
+            "invalid",
+            vec!["area_id"],
+        ),
     ] {
         let wanted = (422, code.to_owned(), fields.into_iter().map(str::to_owned).collect());
         assert_eq!(preview(&lan, body.clone()).error(), wanted, "{body}");
         let mut whole = body;
         whole["title"] = json!("Bản tin");
         whole["class"] = json!("normal");
-        assert_eq!(lan.post("/api/v1/bulletins/speech", whole.clone()).error(), wanted, "{whole}");
+        assert_eq!(
+            lan.post("/api/v1/bulletins/speech", whole.clone()).error(),
+            wanted,
+            "{whole}"
+        );
     }
     assert_eq!((server.files(), server.lines().len()), ([0, 0, 0], before));
 

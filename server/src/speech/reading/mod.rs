@@ -3,8 +3,12 @@
 //! text out. Not here: sound (`super::engine`), where the table is kept (`store`).
 //!
 //! The text is walked once, from left to right. At each place where a word may begin the first that fits says it: the
-//! officer's table, `rules`, `words`; what nothing fits stays as it is, since a voice knows how to say Vietnamese.
+//! officer's table, then `rules`, with what they say in
+//! `dates`, `amounts`, `names` and the tables of `words`; what nothing fits stays as it is, since a voice knows how to say Vietnamese.
 
+mod amounts;
+mod dates;
+mod names;
 mod numbers;
 mod rules;
 #[cfg(test)]
@@ -93,8 +97,13 @@ fn begins(text: &str, word: &str) -> Option<usize> {
 
 /// What a voice says for `text`: one line.
 pub fn read(text: &str, table: &Table, dialect: Dialect) -> String {
-    let text: String = text.nfc().filter(|c| !matches!(c, '\u{200b}' | '\u{feff}' | '\u{ad}')).collect();
-    let text = text.replace(['\u{a0}', '\u{202f}', '\u{2009}', '\t'], " ").replace('\r', "\n");
+    let text: String = text
+        .nfc()
+        .filter(|c| !matches!(c, '\u{200b}' | '\u{feff}' | '\u{ad}'))
+        .collect();
+    let text = text
+        .replace(['\u{a0}', '\u{202f}', '\u{2009}', '\t'], " ")
+        .replace('\r', "\n");
     let (mut said, mut at) = (String::with_capacity(text.len() * 2), 0);
     while let Some(next) = text[at..].chars().next() {
         let (before, rest) = text.split_at(at);

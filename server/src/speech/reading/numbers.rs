@@ -117,7 +117,11 @@ pub(super) fn roman(text: &str) -> Option<u64> {
     ];
     let (mut rest, mut value) = (text, 0);
     for (worth, letters) in VALUES {
-        let most = if letters.len() == 1 && matches!(letters, "M" | "C" | "X" | "I") { 3 } else { 1 };
+        let most = if letters.len() == 1 && matches!(letters, "M" | "C" | "X" | "I") {
+            3
+        } else {
+            1
+        };
         for _ in 0..most {
             if let Some(shorter) = rest.strip_prefix(letters) {
                 (rest, value) = (shorter, value + worth);

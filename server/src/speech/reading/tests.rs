@@ -6,7 +6,10 @@ use super::{Dialect, Table, read};
 fn each_case_is_read_as_it_is_said() {
     let mut wrong = Vec::new();
     let mut count = 0;
-    for line in include_str!("cases.tsv").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+    for line in include_str!("cases.tsv")
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+    {
         let (written, said) = line.split_once('\t').expect("two columns");
         count += 1;
         let read = read(&written.replace("\\n", "\n"), &Table::default(), Dialect::North);
@@ -28,17 +31,26 @@ fn the_officers_table_goes_before_everything() {
         ("15/7".to_owned(), "rằm".to_owned()),
     ]);
     let said = |text| read(text, &table, Dialect::North);
-    assert_eq!(said("UBND xã Ea H'leo, TDP 5, TDP 50"), "Ủy ban xã ê a hờ leo, tổ dân phố Năm Đông, tổ dân phố năm mươi");
+    assert_eq!(
+        said("UBND xã Ea H'leo, TDP 5, TDP 50"),
+        "Ủy ban xã ê a hờ leo, tổ dân phố Năm Đông, tổ dân phố năm mươi"
+    );
     // A word in small letters stands for itself with a capital, too; one with capitals does not for another.
     assert_eq!(said("Bê tông hóa; ubnd"), "bê-tông hóa, ubnd");
-    assert_eq!(said("15/7 và 15/7/2026"), "rằm và ngày mười lăm tháng bảy năm hai nghìn không trăm hai mươi sáu");
+    assert_eq!(
+        said("15/7 và 15/7/2026"),
+        "rằm và ngày mười lăm tháng bảy năm hai nghìn không trăm hai mươi sáu"
+    );
     // Marks apart from their letters, as some keyboards send them.
     assert_eq!(said("be\u{302} to\u{302}ng"), "bê-tông");
 }
 
 #[test]
 fn the_south_says_some_numbers_otherwise() {
-    assert_eq!(read("105.000 đ", &Table::default(), Dialect::South), "một trăm lẻ năm ngàn đồng");
+    assert_eq!(
+        read("105.000 đ", &Table::default(), Dialect::South),
+        "một trăm lẻ năm ngàn đồng"
+    );
     assert_eq!(read("200k", &Table::default(), Dialect::South), "hai trăm ngàn");
 }
 

@@ -133,7 +133,11 @@ pub(super) fn unit(text: &str) -> Option<&'static str> {
 /// A pattern of all units.
 pub(super) fn units() -> String {
     let one = |it: &(&str, &str)| {
-        let end = if it.0.ends_with(|c: char| c.is_alphanumeric() && !"²³".contains(c)) { r"\b" } else { "" };
+        let end = if it.0.ends_with(|c: char| c.is_alphanumeric() && !"²³".contains(c)) {
+            r"\b"
+        } else {
+            ""
+        };
         format!("{}{end}", regex::escape(it.0))
     };
     UNITS.iter().map(one).collect::<Vec<_>>().join("|")
@@ -142,9 +146,9 @@ pub(super) fn units() -> String {
 /// What "so much of this for each of that" sounds like: `km/h`, `đồng/người/tháng`.
 pub(super) fn per(unit: &str) -> String {
     const COUNTED: &[&str] = &[
-        "h", "giờ", "ngày", "tuần", "tháng", "quý", "năm", "đêm", "phút", "buổi", "vụ", "người", "hộ", "khẩu", "suất", "lượt", "lần",
-        "ha", "sào", "mẫu", "kg", "tạ", "tấn", "lít", "con", "cây", "bao", "em", "cháu", "học", "đoàn", "thôn", "xã", "gia", "phiếu",
-        "chiếc", "cái", "cặp", "ca", "liều", "m2", "m²", "km2", "km²", "kWh", "số", "hồ",
+        "h", "giờ", "ngày", "tuần", "tháng", "quý", "năm", "đêm", "phút", "buổi", "vụ", "người", "hộ", "khẩu", "suất",
+        "lượt", "lần", "ha", "sào", "mẫu", "kg", "tạ", "tấn", "lít", "con", "cây", "bao", "em", "cháu", "học", "đoàn",
+        "thôn", "xã", "gia", "phiếu", "chiếc", "cái", "cặp", "ca", "liều", "m2", "m²", "km2", "km²", "kWh", "số", "hồ",
     ];
     let said = self::unit(unit).unwrap_or(unit);
     let link = if COUNTED.contains(&unit) { "một" } else { "trên" };
