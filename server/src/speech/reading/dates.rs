@@ -87,6 +87,13 @@ pub(super) fn one_date(around: &Around<'_>, it: &Captures<'_>) -> Option<String>
     Some(day_month_year(day, month, year, unnamed(around)))
 }
 
+/// `ngày 20-11`; days from one to the other they are only after *từ ngày*, or before a month.
+pub(super) fn day_and_month(around: &Around<'_>, it: &Captures<'_>) -> Option<String> {
+    let range = follows(around.before, &["từ ngày", "các ngày"]) || around.after.trim_start().starts_with("tháng");
+    let date = last_word(around.before) == "ngày" && !range && !around.after.starts_with(['/', '-']);
+    date.then(|| day_month_year(&it["d"], &it["m"], None, false))
+}
+
 pub(super) fn days(around: &Around<'_>, it: &Captures<'_>) -> Option<String> {
     let first = whole(it["a"].trim_start_matches('0'), Dialect::North);
     let year = it.name("y").map(|it| it.as_str());

@@ -115,6 +115,11 @@ pub(super) fn word(around: &Around<'_>, it: &Captures<'_>) -> Option<String> {
     if is_capitals(word) {
         return capitals(around, word);
     }
+    let measures = around.before.trim_end().ends_with(char::is_alphanumeric)
+        && around.after.trim_start().starts_with(|c: char| c.is_ascii_digit());
+    if word == "x" && measures {
+        return Some("nhân".into());
+    }
     // One capital consonant alone is a letter: nhóm B, khu C.
     let mut letters = word.chars();
     match (letters.next(), letters.next()) {

@@ -7,7 +7,7 @@ use regex::{Captures, Regex};
 
 use super::Dialect;
 use super::amounts::{called, fraction, measured, plain, range, telephone};
-use super::dates::{clock, day_month_year, days, month, one_date, one_time, time_range};
+use super::dates::{clock, day_and_month, day_month_year, days, month, one_date, one_time, time_range};
 use super::names::{address, bullet, capitals, dash, document_number, one_by_one, shortened, word};
 use super::numbers::{digits, number, roman, whole};
 use super::words::{abbreviation, per, spelled, unit, units};
@@ -91,6 +91,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             Some(format!("{first} đến {}", day_month_year(day, month, parts.next(), true)))
         }),
         (date, one_date),
+        (format!("(?P<d>{DAY})-(?P<m>{MONTH})"), day_and_month),
         (format!(r"(?P<a>{MONTH}){TO}(?P<b>{MONTH})/(?P<y>{YEAR})"), |around, it| {
             let said = |text: &str| month(text);
             last_word(around.before).eq("tháng").then(|| {
