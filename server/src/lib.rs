@@ -1,6 +1,7 @@
 //! The Loa server: schedules and streams broadcasts to loudspeakers.
 //!
-//! From the bottom up: [`authority`] (who may do what, where); [`store`] (what is kept) and [`media`] (sound in files);
+//! From the bottom up: [`authority`] (who may do what, where); [`store`] (what is kept) and [`media`] (sound in files); [`speech`] (text read
+//! aloud);
 //! [`broker`], [`fleet`] and [`transmit`] (the way to the receivers); [`schedule`] (what plays when and
 //! why); [`playout`] (what is on the air); [`patience`] (how
 //! long who guesses waits); [`http`] (what people reach), by [`https`] if they come from elsewhere. [`serve`] puts a server
@@ -26,5 +27,6 @@ pub mod patience;
 pub mod playout;
 pub mod schedule;
 pub mod serve;
+pub mod speech;
 pub mod store;
 pub mod transmit;

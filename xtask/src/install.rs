@@ -25,7 +25,7 @@ const FIRMWARE: &[Package] = &[
 
 /// To make the announcement.
 const SPEECH: &[Package] = &[
-    ("espeak-ng", "speaks the announcement in Vietnamese"),
+    ("espeak-ng", "reads what is typed, and the announcement, in Vietnamese"),
     ("lame", "makes an MP3 of it"),
 ];
 

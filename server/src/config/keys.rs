@@ -1,5 +1,5 @@
 //! The keys: name, what is right, the default, the words that explain it, and where the value goes. This table is the
-//! only place that a key stands in.
+//! only place that a key stands in, but for those of speech (`speech`).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::values::{
     addresses, audience, domains, host, https_url, limit, listen_or_off, mqtt_url, parse, port, some, switch, within,
 };
-use super::{Audience, Config};
+use super::{Audience, Config, speech};
 
 /// One key.
+#[derive(Clone, Copy)]
 pub struct Key {
     /// Its name in the file, `section.name`.
     pub name: &'static str,
@@ -39,8 +40,7 @@ impl Key {
 
 const ADDRESS: &str = "an address and a port, such as 127.0.0.1:8080";
 
-/// All keys.
-pub const KEYS: &[Key] = &[
+const OWN: &[Key] = &[
     Key {
         name: "data",
         value: "FOLDER",
@@ -511,6 +511,23 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
+/// All keys.
+pub const KEYS: &[Key] = &joined::<{ OWN.len() + speech::KEYS.len() }>(&[OWN, speech::KEYS]);
+
+const fn joined<const N: usize>(tables: &[&[Key]]) -> [Key; N] {
+    let mut keys = [tables[0][0]; N];
+    let (mut table, mut filled) = (0, 0);
+    while table < tables.len() {
+        let mut at = 0;
+        while at < tables[table].len() {
+            keys[filled] = tables[table][at];
+            (at, filled) = (at + 1, filled + 1);
+        }
+        table += 1;
+    }
+    keys
+}
+
 impl Default for Config {
     /// What the table says.
     fn default() -> Self {
@@ -557,6 +574,7 @@ impl Default for Config {
             public_mqtt_host: None,
             public_mqtt_port: None,
             public_media_port: None,
+            speech: Default::default(),
         };
         for key in KEYS {
             if let Some(default) = key.default {

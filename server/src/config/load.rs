@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Config;
 use super::keys::{KEYS, Key};
+use crate::speech::EngineKind;
 
 /// Why the settings are not right; nothing was done.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,8 +117,26 @@ fn judge(config: &Config) -> Result<(), ConfigError> {
         (None, true) => Err(ConfigError::Together(
             "mqtt.url begins with mqtts://: mqtt.ca must name the certificate that receivers and this server trust",
         )),
-        _ => judge_https(config),
+        _ => {
+            judge_https(config)?;
+            judge_speech(config)
+        }
     }
+}
+
+fn judge_speech(config: &Config) -> Result<(), ConfigError> {
+    let speech = &config.speech;
+    let why = match speech.engine {
+        EngineKind::Piper if speech.piper_model.is_none() => {
+            "speech.engine is piper: speech.piper_model must name its voice"
+        }
+        EngineKind::Http if speech.url.is_none() => "speech.engine is http: speech.url must say where the service is",
+        _ if speech.url.is_none() && (speech.headers.is_some() || speech.body.is_some()) => {
+            "speech.headers and speech.body are for speech.url: set it"
+        }
+        _ => return Ok(()),
+    };
+    Err(ConfigError::Together(why))
 }
 
 fn judge_https(config: &Config) -> Result<(), ConfigError> {

@@ -3,6 +3,7 @@
 
 mod keys;
 mod load;
+mod speech;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -64,6 +65,7 @@ pub struct Config {
     pub public_mqtt_host: Option<String>,
     pub public_mqtt_port: Option<u16>,
     pub public_media_port: Option<u16>,
+    pub speech: crate::speech::Settings,
 }
 
 /// Who may ask how the server is.

@@ -4,7 +4,10 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+use serde_json::Value;
+
 use super::{Audience, MqttUrl};
+use crate::speech::Language;
 
 pub(super) fn parse<T: FromStr>(text: &str, right: &str) -> Result<T, String> {
     text.parse().map_err(|_| right.to_owned())
@@ -139,6 +142,27 @@ pub(super) fn audience(text: &str) -> Result<Audience, String> {
         "all" => Ok(Audience::All),
         _ => Err("loopback or all".into()),
     }
+}
+
+/// A URL of HTTP or HTTPS.
+pub(super) fn http_url(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).ok();
+    let fits = url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "a URL that begins with http:// or https://".into())
+}
+
+/// Tags of languages, separated by commas.
+pub(super) fn languages(text: &str) -> Result<Vec<Language>, String> {
+    let all: Option<_> = text.split(',').map(|tag| Language::parse(tag.trim())).collect();
+    all.ok_or_else(|| "tags of languages separated by commas, such as vi,en".into())
+}
+
+/// JSON that holds what a service is sent.
+pub(super) fn template(text: &str) -> Result<Value, String> {
+    let right = r#"JSON with {text} in a string, such as {"text": "{text}", "lang": "{language}"}"#;
+    let value = serde_json::from_str(text).ok();
+    value.filter(|_| text.contains("{text}")).ok_or_else(|| right.into())
 }
 
 /// An address and a port, or nowhere.

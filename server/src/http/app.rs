@@ -17,6 +17,7 @@ use crate::enrol::claims::Book;
 use crate::https::Keeper;
 use crate::patience::Patience;
 use crate::playout::{Heeded, Notice};
+use crate::speech::Voices;
 use crate::store::Store;
 
 /// What a server is put together from.
@@ -71,6 +72,8 @@ pub struct Shared {
     pub(super) decoding: Arc<Semaphore>,
     /// Uploads that may come in at once.
     pub(super) uploading: Semaphore,
+    /// What reads text aloud.
+    pub(super) voices: Voices,
 }
 
 /// Uploads that may come in at once.
@@ -81,8 +84,10 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let limits = Limits::new(&parts.config);
+        let voices = Voices::new(&parts.config.speech);
         Self(Arc::new(Shared {
             parts,
+            voices,
             limits,
             feed: Feed::default(),
             counters: Counters::default(),

@@ -2,7 +2,10 @@
 
 use serde::de::DeserializeOwned;
 
+use super::phrases::{NewPhrase, PhraseChange};
+use super::readings::NewReading;
 use super::shapes::{NewArea, NewBroadcast, NewReceiver, ReceiverChange, Setup, SignIn};
+use super::speech::{NewSpeech, Script};
 
 /// The first byte says which body it is.
 pub(crate) fn bodies(input: &[u8]) {
@@ -16,6 +19,11 @@ pub(crate) fn bodies(input: &[u8]) {
         read::<NewReceiver>,
         read::<ReceiverChange>,
         read::<NewBroadcast>,
+        read::<NewReading>,
+        read::<NewPhrase>,
+        read::<PhraseChange>,
+        read::<Script>,
+        read::<NewSpeech>,
     ];
     readers[usize::from(*kind) % readers.len()](body);
 }

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::authority::Right;
 use crate::enrol::EnrolError;
 use crate::media::IngestError;
+use crate::speech::SpeechError;
 use crate::store::{self, Invalid, Refusal};
 
 /// Why a request was not done. Nothing was changed.
@@ -206,6 +207,9 @@ impl Problem {
             "user" => "người dùng",
             "session" => "phiên làm việc",
             "factor" => "cách xác thực",
+            "phrase" => "câu thu sẵn",
+            "reading" => "cách đọc",
+            "text" => "văn bản",
             _ => "địa chỉ",
         };
         let (vi, en) = (format!("Không có {vi} này."), format!("There is no such {what}."));
@@ -431,6 +435,39 @@ impl From<IngestError> for Problem {
             IngestError::Encoder(error) => return Self::internal(error),
         };
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, vi, en)
+    }
+}
+
+impl From<SpeechError> for Problem {
+    fn from(error: SpeechError) -> Self {
+        let en = error.to_string();
+        let refused = |vi: String| Self::new(StatusCode::UNPROCESSABLE_ENTITY, "speech_failed", vi, en.clone());
+        let unavailable = |vi: String| {
+            tracing::warn!(%error, "speech");
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "speech_unavailable", vi, en.clone())
+        };
+        match &error {
+            SpeechError::NotConfigured(name) => {
+                let vi = format!("Bộ đọc {name} chưa được cài đặt trên máy chủ này.");
+                Self::field("engine", vi, en)
+            }
+            SpeechError::Nothing => Self::field(
+                "parts",
+                "Có phần không có chữ nào để đọc.",
+                "A part has nothing to say in it.",
+            ),
+            SpeechError::Missing { program, .. } => {
+                unavailable(format!("Máy chủ không chạy được chương trình {}.", program.display()))
+            }
+            SpeechError::Slow { engine, limit } => {
+                unavailable(format!("{engine} đọc quá {} giây nên đã bị dừng.", limit.as_secs()))
+            }
+            SpeechError::Failed { engine, why } => refused(format!("{engine} không đọc được: {why}")),
+            SpeechError::NotSound { engine, why } => refused(format!("{engine} không trả về âm thanh: {why}")),
+            SpeechError::Phrase(why) => refused(format!("Không đọc được câu thu sẵn: {why}")),
+            SpeechError::TooLong(limit) => IngestError::TooLong { limit: *limit }.into(),
+            SpeechError::Io(_) => Self::internal(error),
+        }
     }
 }
 

@@ -29,12 +29,15 @@ pub mod metrics;
 mod pace;
 pub mod password;
 mod plan;
+mod phrases;
+mod readings;
 mod receivers;
 mod record;
 mod rules;
 mod schedules;
 mod sessions;
 mod shapes;
+mod speech;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -174,6 +177,13 @@ fn api() -> OpenApiRouter<App> {
         .merge(upload::routes())
         .routes(routes!(bulletins::approve))
         .routes(routes!(audio::audio))
+        .routes(routes!(speech::preview))
+        .routes(routes!(speech::make))
+        .routes(routes!(speech::text))
+        .routes(routes!(readings::list, readings::add))
+        .routes(routes!(readings::remove))
+        .routes(routes!(phrases::list, phrases::add))
+        .routes(routes!(phrases::change, phrases::remove))
         .routes(routes!(broadcasts::list, broadcasts::accept))
         .routes(routes!(broadcasts::stop))
         .routes(routes!(broadcasts::receipts))

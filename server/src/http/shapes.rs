@@ -261,7 +261,7 @@ pub(super) struct Bulletin {
     duration_ms: u64,
     /// Samples of sound at 48 kHz.
     samples: u64,
-    /// What was uploaded: `mp3`, `aac`, `flac`, `wav`, `vorbis`, `opus` or `other`.
+    /// What was uploaded: `mp3`, `aac`, `flac`, `wav`, `vorbis`, `opus` or `other`; `text` if it was typed.
     format: String,
     #[schema(format = DateTime)]
     created_at: String,

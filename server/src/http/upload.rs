@@ -23,7 +23,7 @@ use super::shapes::{Bulletin, Class, no_id};
 use super::view::View;
 use crate::authority::Right;
 use crate::media;
-use crate::store::{self, BulletinId, Invalid, NewBulletin, bulletins, ids};
+use crate::store::{self, BulletinId, BulletinText, Invalid, NewBulletin, bulletins, ids};
 
 /// How much more than allowed is taken from who sends too much, and for how long, before it is told.
 const DRAIN_BYTES: usize = 256 << 20;
@@ -92,7 +92,13 @@ async fn upload(
                 let area = whose(&app, &caller, area).await?;
                 let file = receive(&app, field).await?;
                 // From here on it is no longer the browser's to break off: what has come in whole is brought to its end.
-                let finished = tokio::spawn(finish(app.clone(), caller, (title, class, area), file)).await;
+                let draft = Draft {
+                    title,
+                    class,
+                    area,
+                    text: None,
+                };
+                let finished = tokio::spawn(finish(app.clone(), caller, draft, file)).await;
                 let bulletin = finished.map_err(Problem::internal)??;
                 app.counters.uploads.add();
                 return Ok((StatusCode::CREATED, Json(bulletin.into())));
@@ -108,19 +114,28 @@ async fn upload(
     Err(needed("file"))
 }
 
-async fn finish(
-    app: App,
-    caller: Caller,
-    (title, class, area): (String, Class, Option<AreaId>),
-    upload: NamedTempFile,
-) -> Answer<store::Bulletin> {
+/// A bulletin whose sound has come in.
+pub(super) struct Draft {
+    pub(super) title: String,
+    pub(super) class: Class,
+    pub(super) area: Option<AreaId>,
+    /// What it says, if it was typed.
+    pub(super) text: Option<BulletinText>,
+}
+
+/// Makes the programme and keeps the bulletin.
+pub(super) async fn finish(app: App, caller: Caller, draft: Draft, upload: NamedTempFile) -> Answer<store::Bulletin> {
     let now = app.now();
     let id = BulletinId(ids::fresh(now));
     let (programme, original) = (
         app.store().programme(id),
         app.parts.data.originals().join(id.to_string()),
     );
-    let (encoding, limits) = (app.parts.config.encoding(), app.parts.config.limits());
+    let (encoding, mut limits) = (app.parts.config.encoding(), app.parts.config.limits());
+    if draft.text.is_some() {
+        // It was made here, and is bounded in length.
+        limits.bytes = u64::MAX;
+    }
     let turn = app.decoding.clone().acquire_owned().await.map_err(Problem::internal)?;
     let (to, keep) = (programme.clone(), original.clone());
     let made = tokio::task::spawn_blocking(move || {
@@ -135,11 +150,16 @@ async fn finish(
         Ok(made) => {
             let new = NewBulletin {
                 id,
-                title,
-                class: class.into(),
-                format: made.format.name(),
+                title: draft.title,
+                class: draft.class.into(),
+                format: if draft.text.is_some() {
+                    "text"
+                } else {
+                    made.format.name()
+                },
                 samples: made.samples,
-                area,
+                area: draft.area,
+                text: draft.text,
             };
             app.store()
                 .add_bulletin(&caller.actor, now, &caller.user, new)
@@ -218,7 +238,7 @@ async fn text(mut field: Field<'_>, name: &'static str) -> Answer<String> {
 }
 
 /// The area that a bulletin will belong to, if `caller` makes bulletins there.
-async fn whose(app: &App, caller: &Caller, area: Option<AreaId>) -> Answer<Option<AreaId>> {
+pub(super) async fn whose(app: &App, caller: &Caller, area: Option<AreaId>) -> Answer<Option<AreaId>> {
     let area = area.or_else(|| caller.authority.only_area(Right::Compose));
     let view = View::new(app.store(), &caller.authority).await?;
     match area {

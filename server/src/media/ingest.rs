@@ -154,6 +154,18 @@ pub fn ingest(upload: &Path, destination: &Path, encoding: Encoding, limits: Lim
     })
 }
 
+/// Gives the sound of the file `path`, mono at 48 kHz, to `sink` from front to back; blocking.
+pub fn sound(
+    path: &Path,
+    limits: Limits,
+    sink: impl FnMut(&[f32]) -> Result<(), IngestError>,
+) -> Result<(), IngestError> {
+    if std::fs::metadata(path)?.len() > limits.bytes {
+        return Err(IngestError::TooLarge { limit: limits.bytes });
+    }
+    sound_of(&mut Source::open(path)?, limits, sink)
+}
+
 /// Gives the sound of `source`, mono at 48 kHz, to `sink` from front to back.
 pub(super) fn sound_of(
     source: &mut Source,

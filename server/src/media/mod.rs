@@ -23,6 +23,6 @@ mod resample;
 mod tests;
 
 pub use error::IngestError;
-pub use ingest::{Encoding, Format, Ingested, Limits, ingest};
+pub use ingest::{Encoding, Format, Ingested, Limits, ingest, sound};
 pub use not_audio::{HEAD, not_audio};
 pub use programme::{OpenError, Programme};

@@ -6,6 +6,7 @@ use serde_json::json;
 use sqlx::any::AnyRow;
 
 use super::row::{Columns as _, integer, micros, written};
+use super::speech::{BulletinText, keep_text};
 use super::{Actor, BulletinId, Change, Entry, Error, More, Store, User};
 
 /// Longest title, in characters.
@@ -72,6 +73,8 @@ pub struct NewBulletin {
     pub samples: u64,
     /// Whose it is; none: of who may do everything everywhere.
     pub area: Option<AreaId>,
+    /// What it says, if it was typed.
+    pub text: Option<BulletinText>,
 }
 
 /// A title as it will be kept.
@@ -150,7 +153,11 @@ impl Store {
         let entry = Entry {
             at: now,
             actor,
-            what: "bulletin.upload",
+            what: if new.text.is_some() {
+                "bulletin.speak"
+            } else {
+                "bulletin.upload"
+            },
             subject: new.id.to_string(),
             detail: title.clone(),
         };
@@ -171,6 +178,9 @@ impl Store {
         .bind(new.area.map(|area| area.to_string()))
         .execute(&mut **tx)
         .await?;
+        if let Some(text) = &new.text {
+            keep_text(&mut work, new.id, text).await?;
+        }
         work.more = More {
             area: new.area,
             before: None,

@@ -59,3 +59,11 @@ id!(
     /// An API token, not what it is shown by.
     TokenId
 );
+id!(
+    /// How a word is to be read.
+    ReadingId
+);
+id!(
+    /// A recorded phrase.
+    PhraseId
+);

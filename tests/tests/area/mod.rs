@@ -93,30 +93,6 @@ pub struct World {
     bulletins: BTreeMap<At, String>,
     /// An approved one of class emergency, of the commune.
     pub emergency: String,
-    /// What a schedule of that bulletin in those areas is, in a month and for three days.
-    pub fn series(&self, bulletin: &str, at: &[At]) -> Value {
-        let areas: Vec<_> = at.iter().map(|at| self.area(*at)).collect();
-        json!({
-            "title": self.name(), "bulletin_id": bulletin, "target": { "areas": areas, "receivers": [] },
-            "start": self.later.trim_end_matches('Z'), "rule": "FREQ=DAILY;COUNT=3", "despite_clashes": true, "version": 1,
-        })
-    }
-
-    /// A new schedule in those areas.
-    pub fn schedule(&self, at: &[At]) -> Result<String> {
-        text(&self.admin.post("/api/v1/schedules", &self.series(self.bulletin(Own), at))?["id"])
-    }
-
-    /// Leave to go past hours and minutes there, asked for and not approved.
-    pub fn leave(&self, at: At) -> Result<String> {
-        text(&self.admin.post("/api/v1/overrides", &self.asking(at))?["id"])
-    }
-
-    /// What asks for such leave.
-    pub fn asking(&self, at: At) -> Value {
-        json!({ "area_id": self.area(at), "reason": self.name(), "expires_at": self.later })
-    }
-
     /// A broadcast to both provinces that is over.
     pub over: String,
     /// The newest entry of the record when all of that was there.
@@ -251,6 +227,30 @@ impl World {
     pub fn scheduled(&self, bulletin: &str, at: &[At]) -> Result<String> {
         let areas: Vec<_> = at.iter().map(|at| self.area(*at)).collect();
         text(&self.admin.broadcast(bulletin, &areas, Some(&self.later))?["id"])
+    }
+
+    /// What a schedule of that bulletin in those areas is, in a month and for three days.
+    pub fn series(&self, bulletin: &str, at: &[At]) -> Value {
+        let areas: Vec<_> = at.iter().map(|at| self.area(*at)).collect();
+        json!({
+            "title": self.name(), "bulletin_id": bulletin, "target": { "areas": areas, "receivers": [] },
+            "start": self.later.trim_end_matches('Z'), "rule": "FREQ=DAILY;COUNT=3", "despite_clashes": true, "version": 1,
+        })
+    }
+
+    /// A new schedule in those areas.
+    pub fn schedule(&self, at: &[At]) -> Result<String> {
+        text(&self.admin.post("/api/v1/schedules", &self.series(self.bulletin(Own), at))?["id"])
+    }
+
+    /// Leave to go past hours and minutes there, asked for and not approved.
+    pub fn leave(&self, at: At) -> Result<String> {
+        text(&self.admin.post("/api/v1/overrides", &self.asking(at))?["id"])
+    }
+
+    /// What asks for such leave.
+    pub fn asking(&self, at: At) -> Value {
+        json!({ "area_id": self.area(at), "reason": self.name(), "expires_at": self.later })
     }
 
     /// A broadcast to both provinces that is over: nobody heard it, and each receiver's account says so.

@@ -13,6 +13,7 @@ mod patience;
 mod people;
 mod record;
 mod schedules;
+mod speech;
 mod tokens;
 mod users;
 

@@ -174,6 +174,7 @@ async fn bulletin(world: &World, title: &str) -> BulletinId {
         format: "mp3",
         samples: 48_001,
         area: None,
+        text: None,
     };
     world.store.add_bulletin(&actor(), NOW, &world.user, new).await.unwrap();
     id

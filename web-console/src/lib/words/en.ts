@@ -90,6 +90,8 @@ export const en: Words = {
 
   bulletins: 'Bulletins',
   uploadTitle: 'Upload a bulletin',
+  typeTitle: 'Type a bulletin',
+  typed: (title) => `“${title}” is made. Listen to it, then approve it.`,
   file: 'Audio file',
   chooseFile: 'Choose a file',
   noFile: 'no file chosen',

@@ -89,6 +89,8 @@ export const vi = {
 
   bulletins: 'Bản tin',
   uploadTitle: 'Tải bản tin lên',
+  typeTitle: 'Gõ bản tin',
+  typed: (title: string) => `Đã tạo “${title}”. Hãy nghe thử rồi duyệt.`,
   file: 'Tệp âm thanh',
   chooseFile: 'Chọn tệp',
   noFile: 'chưa chọn tệp nào',
