@@ -7,13 +7,14 @@ use std::time::Duration;
 use loa_protocol::MAX_MESSAGE;
 use loa_protocol::claim::{Configuration, PASSWORD, USER};
 use loa_protocol::enrolment::MAX_ENROLMENT;
+use loa_protocol::flash::Flash;
 use loa_receiver::Enrolment;
 use loa_receiver::claim::{AGAIN, Claimant};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
 use tokio::task::JoinSet;
 
 use crate::BUILD;
-use crate::enrolments::{self, Flash};
+use crate::enrolments;
 use crate::mqtt::{Authorities, WrongAuthority};
 use crate::random::Random;
 
@@ -47,10 +48,10 @@ pub async fn all(flashes: Vec<(PathBuf, Flash)>, seed: u64) -> Result<Vec<(PathB
     let mut enrolled = Vec::with_capacity(flashes.len());
     for (number, (path, flash)) in flashes.into_iter().enumerate() {
         match flash {
-            Flash::Enrolled(enrolment) => enrolled.push((number, path, *enrolment)),
+            Flash::Enrolled(enrolment) => enrolled.push((number, path, enrolment)),
             Flash::Claiming(configuration) => {
                 let random = Random::new(seed, STREAM + number as u64).seed();
-                asking.spawn(async move { Ok((number, path.clone(), ask(*configuration, path, random).await?)) });
+                asking.spawn(async move { Ok((number, path.clone(), ask(configuration, path, random).await?)) });
             }
         }
     }
