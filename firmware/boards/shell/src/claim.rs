@@ -70,3 +70,95 @@ fn request(claimant: &Claimant, wires: &Wires) {
         Err(error) => log::error!("cannot ask: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use embassy_futures::block_on;
+    use embassy_futures::select::select;
+    use loa_protocol::SigningKey;
+    use loa_protocol::claim::{Code, Configuration};
+    use loa_receiver::Build;
+
+    /// Hardware whose flash can be written, or not; what it was told, in order.
+    struct Bench {
+        writable: bool,
+        told: std::vec::Vec<&'static str>,
+    }
+
+    impl Board for Bench {
+        fn play(&mut self, _: Micros, _: &[i16]) {
+            unreachable!("nothing sounds")
+        }
+
+        fn amplifier(&mut self, _: bool) {
+            unreachable!("nothing sounds")
+        }
+
+        fn status(&mut self, status: Status) {
+            assert_eq!(status, Status::Claiming);
+        }
+
+        fn code(&mut self, _: Code) {
+            self.told.push("code");
+        }
+
+        fn alive(&mut self, _: Micros, turns: u64) {
+            assert!(turns > 0);
+        }
+
+        fn store(&mut self, flash: &[u8]) -> bool {
+            let stored = Configuration::decode(flash).unwrap().unwrap();
+            assert!(stored.device.is_some());
+            self.told.push("store");
+            self.writable
+        }
+
+        fn reboot(&mut self) -> ! {
+            unreachable!("nobody has answered")
+        }
+    }
+
+    /// What a device tells its board, and whether it asks, once there is a session.
+    fn boot(configuration: Configuration, writable: bool) -> (Configuration, std::vec::Vec<&'static str>, bool) {
+        let build = Build {
+            firmware: "1.2.3",
+            board: "bench",
+        };
+        let mut claimant = Claimant::new(configuration, build, [7; 32]);
+        let mut board = Bench {
+            writable,
+            told: std::vec::Vec::new(),
+        };
+        let wires = Wires::new();
+        assert!(wires.heard.try_send(Heard::Up).is_ok());
+        // Time enough for many turns of its loop; what it does at all, it does in the first ones.
+        block_on(select(
+            claim(&mut claimant, &mut board, &wires),
+            Timer::after(Duration::from_millis(300)),
+        ));
+        let first = wires.outbox.try_receive();
+        assert!(matches!(first, Ok(Message::Subscribe { topic }) if topic == claimant.answers()));
+        let asked = matches!(wires.outbox.try_receive(), Ok(Message::Publish { .. }));
+        (claimant.configuration().clone(), board.told, asked)
+    }
+
+    #[test]
+    fn a_key_is_stored_before_its_code_is_shown_and_no_other_way() {
+        let flashed = Configuration {
+            device: None,
+            server_key: SigningKey::from_bytes(&[1; 32]).verifying_key(),
+            mqtt_host: "broker.example".try_into().unwrap(),
+            mqtt_port: 8883,
+            mqtt_ca: None,
+            key_number: 1,
+            next_ca: None,
+        };
+        let (kept, told, asked) = boot(flashed.clone(), true);
+        assert_eq!((told.as_slice(), asked), (&["store", "code"][..], true));
+        let (_, told, asked) = boot(kept, false);
+        assert_eq!((told.as_slice(), asked), (&["code"][..], true), "it was stored");
+        let (_, told, asked) = boot(flashed, false);
+        assert_eq!((told.as_slice(), asked), (&["store"][..], false));
+    }
+}
