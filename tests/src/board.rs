@@ -12,6 +12,8 @@ use crate::{Enrolled, Process, Recording, repository};
 const PARTITION: &str = "0x103F0000";
 /// What is flashed there, in the board's folder.
 const FLASH: &str = "enrolment.bin";
+/// What it plays, there too (firmware/boards/qemu/src/sound.rs).
+const SOUND: &str = "sound.pcm";
 
 /// A booted board.
 #[derive(Debug)]
@@ -58,9 +60,13 @@ impl Board {
         })
     }
 
-    /// Pulls the plug, unless that was done, and boots it again: with what is in its flash by now.
+    /// Pulls the plug, unless that was done, and boots it again: with what is in its flash by now, and a recording that begins anew.
     pub fn boot_again(&mut self) -> Result<()> {
         self.kill();
+        match std::fs::remove_file(self.folder.join(SOUND)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
         self.process = power_on(&self.image, &self.folder, &self.arguments)?;
         Ok(())
     }
@@ -75,9 +81,9 @@ impl Board {
         self.process.wait_for_line(patience, wanted)
     }
 
-    /// What it has played so far, before a reboot too.
+    /// What it has played since the plug was put in.
     pub fn recording(&self) -> Result<Recording> {
-        Recording::raw(&self.folder.join("sound.pcm"))
+        Recording::raw(&self.folder.join(SOUND))
     }
 
     /// Pulls the plug.
