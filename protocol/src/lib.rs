@@ -6,7 +6,7 @@
 //! [`Error`], never a panic. `docs/protocol.md` says the same in prose, for makers of other receivers.
 //!
 //! From the bottom up: [`id`], [`time`] → [`cbor`] → [`key`], [`agreement`], [`cose`] → [`command`], [`succession`], [`report`],
-//! [`rotation`], [`hello`], [`enrolment`] → [`claim`] on the control side; [`rtp`] → [`srtp`] on the media side; [`precedence`] decides what sounds.
+//! [`rotation`], [`hello`], [`enrolment`] → [`claim`] → [`flash`] on the control side; [`rtp`] → [`srtp`] on the media side; [`precedence`] decides what sounds.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ pub mod claim;
 pub mod command;
 pub mod cose;
 pub mod enrolment;
+pub mod flash;
 pub mod hello;
 pub mod id;
 pub mod key;

@@ -38,12 +38,13 @@ impl<E: OutputPin, M: OutputPin<Error = E::Error>> Amplifier<E, M> {
     }
 }
 
-/// Whether the status LED is lit at `now`: off most of the time while offline, blinking slowly while connected, steady when ready,
-/// blinking fast while sound is on, and twice as slowly while draining.
+/// Whether the status LED is lit at `now`: two short flashes a second without identity, off most of the time while offline, blinking slowly
+/// while connected, steady when ready, blinking fast while sound is on, and twice as slowly while draining.
 #[must_use]
 pub fn led(status: Status, now: Micros) -> bool {
     let millis = now.0 / 1000;
     match status {
+        Status::Claiming => matches!(millis % 1000, 0..100 | 200..300),
         Status::Enrolled => millis % 2000 < 100,
         Status::Connected => millis % 1000 < 500,
         Status::Ready => true,
@@ -121,6 +122,7 @@ mod tests {
     #[test]
     fn each_status_looks_different() {
         let all = [
+            Status::Claiming,
             Status::Enrolled,
             Status::Connected,
             Status::Ready,

@@ -136,6 +136,8 @@ pub const LEAD: u64 = 40_000;
 /// What the status LED shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Status {
+    /// No identity yet: a [`claim::Claimant`] asks for one.
+    Claiming,
     /// No MQTT session.
     #[default]
     Enrolled,

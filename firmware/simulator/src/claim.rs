@@ -7,6 +7,7 @@ use std::time::Duration;
 use loa_protocol::MAX_MESSAGE;
 use loa_protocol::claim::{Configuration, PASSWORD, USER};
 use loa_protocol::enrolment::MAX_ENROLMENT;
+use loa_protocol::flash::Flash;
 use loa_receiver::Enrolment;
 use loa_receiver::claim::{AGAIN, Claimant};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::BUILD;
 use crate::device::unforeseen;
-use crate::enrolments::{self, Flash};
+use crate::enrolments;
 use crate::mqtt::{Authorities, WrongAuthority};
 
 /// Between attempts to connect.
@@ -45,9 +46,9 @@ pub async fn all(flashes: Vec<(PathBuf, Flash)>) -> Result<Vec<(PathBuf, Enrolme
     let mut enrolled = Vec::with_capacity(flashes.len());
     for (number, (path, flash)) in flashes.into_iter().enumerate() {
         match flash {
-            Flash::Enrolled(enrolment) => enrolled.push((number, path, *enrolment)),
+            Flash::Enrolled(enrolment) => enrolled.push((number, path, enrolment)),
             Flash::Claiming(configuration) => {
-                asking.spawn(async move { Ok((number, path.clone(), ask(*configuration, path).await?)) });
+                asking.spawn(async move { Ok((number, path.clone(), ask(configuration, path).await?)) });
             }
         }
     }

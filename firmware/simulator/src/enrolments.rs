@@ -4,17 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use loa_protocol::claim::Configuration;
-use loa_receiver::Enrolment;
-
-/// What lies in a board's flash.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Flash {
-    /// A receiver.
-    Enrolled(Box<Enrolment>),
-    /// A device that asks to become one.
-    Claiming(Box<Configuration>),
-}
+use loa_protocol::flash::Flash;
 
 /// Enrolments that cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -86,9 +76,7 @@ pub fn read(folder: &Path, wanted: Option<usize>) -> Result<Vec<(PathBuf, Flash)
         .into_iter()
         .map(|path| {
             let bytes = std::fs::read(&path).map_err(unreadable(&path))?;
-            let enrolled = Enrolment::decode(&bytes).map(|it| it.map(|it| Flash::Enrolled(Box::new(it))));
-            let claiming = || Configuration::decode(&bytes).map(|it| it.map(|it| Flash::Claiming(Box::new(it))));
-            match enrolled.and_then(|it| it.map_or_else(claiming, |it| Ok(Some(it)))) {
+            match Flash::decode(&bytes) {
                 Ok(Some(flash)) => Ok((path, flash)),
                 Ok(None) => Err(WrongEnrolments::Other { path }),
                 Err(error) => Err(WrongEnrolments::Damaged { path, error }),
@@ -117,6 +105,7 @@ mod tests {
     use super::*;
     use loa_protocol::key::Secret;
     use loa_protocol::{ReceiverId, SigningKey};
+    use loa_receiver::Enrolment;
 
     fn enrolment(n: u8) -> Enrolment {
         Enrolment {
@@ -145,7 +134,7 @@ mod tests {
             let length = enrolment(n).encode(&mut bytes).unwrap();
             keep(&path, &bytes[..length]).unwrap();
             let read = read(folder.path(), None).unwrap();
-            assert_eq!(read, [(path.clone(), Flash::Enrolled(Box::new(enrolment(n))))]);
+            assert_eq!(read, [(path.clone(), Flash::Enrolled(enrolment(n)))]);
         }
         assert!(keep(&folder.path().join("nowhere/1.loa"), b"").is_err());
     }

@@ -9,8 +9,7 @@ use arc_swap::ArcSwap;
 use clap::Subcommand;
 use loa_protocol::ReceiverId;
 use loa_protocol::agreement::PrivateKey;
-use loa_protocol::claim::Configuration;
-use loa_protocol::enrolment::Enrolment;
+use loa_protocol::flash::Flash;
 
 use super::{Place, actor, area, private_file, say};
 use crate::clock;
@@ -188,10 +187,8 @@ impl Command {
             } => {
                 let read = |file: &PathBuf| std::fs::read(file).with_context(|| file.display().to_string());
                 let bytes = read(&enrolment)?;
-                let known = matches!(Enrolment::decode(&bytes), Ok(Some(_)))
-                    || matches!(Configuration::decode(&bytes), Ok(Some(_)));
                 ensure!(
-                    known,
+                    matches!(Flash::decode(&bytes), Ok(Some(_))),
                     "{} is neither an enrolment nor a claim configuration",
                     enrolment.display()
                 );

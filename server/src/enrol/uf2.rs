@@ -1,10 +1,15 @@
 //! Flash images with an enrolment in them. Here: UF2 (Microsoft's specification), what one drags onto a board's USB drive: the
-//! enrolment alone, or added to a firmware image. Not here: making firmware images (`xtask`).
+//! enrolment alone, or added to a firmware image. What the board itself keeps behind it is erased with it: a device that is flashed
+//! anew, also with the same file, begins anew. Not here: making firmware images (`xtask`).
 
 /// Where an RP2350 board keeps its enrolment: the last 64 KB of 2 MB of flash.
 pub const ENROLMENT: u32 = 0x101F_0000;
 /// RP2350, Arm, secure.
 const FAMILY: u32 = 0xE48B_FF59;
+/// Bytes of flash that are erased at once.
+const SECTOR: u32 = 4096;
+/// What a board may write: the sector that is flashed, and two for what changes later (`firmware/boards/rp2350/src/flash.rs`).
+const PARTITION: u32 = 3 * SECTOR;
 /// Bytes of flash in a block.
 const PAGE: usize = 256;
 /// Bytes of a block.
@@ -24,29 +29,37 @@ pub enum ImageError {
     #[error("the image itself lies where the enrolment goes")]
     Taken,
     /// The place does not begin a sector of flash.
-    #[error("the enrolment's address must be a multiple of 4096 (a sector of flash)")]
+    #[error("the enrolment's address must be a multiple of {SECTOR} (a sector of flash)")]
     Address,
+    /// It is longer than a sector.
+    #[error("an enrolment has at most {SECTOR} bytes")]
+    Long,
 }
 
-/// An image of `enrolment` at `address`, behind the blocks of `image` if there is one.
+/// An image of `enrolment` at `address`, and of erased flash behind it, after the blocks of `image` if there is one.
 ///
 /// # Errors
 /// When `image` is none, or does not leave that place alone.
 pub fn with_enrolment(image: Option<&[u8]>, enrolment: &[u8], address: u32) -> Result<Vec<u8>, ImageError> {
-    if !address.is_multiple_of(4096) {
-        return Err(ImageError::Address);
+    let end = address
+        .checked_add(PARTITION)
+        .filter(|_| address.is_multiple_of(SECTOR));
+    let end = end.ok_or(ImageError::Address)?;
+    if enrolment.len() > SECTOR as usize {
+        return Err(ImageError::Long);
     }
     let mut pages = image.map_or(Ok(Vec::new()), read)?;
-    let end = u64::from(address) + enrolment.len().next_multiple_of(PAGE) as u64;
-    let there = |at: &u32| u64::from(*at) + PAGE as u64 > u64::from(address) && u64::from(*at) < end;
-    if pages.iter().any(|(at, _)| there(at)) {
+    let there = |at: u32| at > address.saturating_sub(PAGE as u32) && at < end;
+    if pages.iter().any(|(at, _)| there(*at)) {
         return Err(ImageError::Taken);
     }
-    for (n, bytes) in enrolment.chunks(PAGE).enumerate() {
-        // As erased flash behind it.
+    // All pages of each sector: not every boot ROM erases one of which only some come.
+    let mut rest = enrolment.chunks(PAGE);
+    for at in (address..end).step_by(PAGE) {
         let mut page = [0xFF; PAGE];
+        let bytes = rest.next().unwrap_or_default();
         page[..bytes.len()].copy_from_slice(bytes);
-        pages.push((address + (n * PAGE) as u32, page));
+        pages.push((at, page));
     }
     Ok(written(&pages))
 }
@@ -105,12 +118,13 @@ mod tests {
         let enrolment: Vec<u8> = (0..700u32).map(|n| n as u8).collect();
         let firmware = written(&vec![(0x1000_0000, [1; PAGE]), (0x1000_0100, [2; PAGE])]);
         let alone = read(&with_enrolment(None, &enrolment, ENROLMENT).unwrap()).unwrap();
-        assert_eq!(alone.len(), 3);
+        let places: Vec<u32> = alone.iter().map(|(at, _)| *at).collect();
+        assert_eq!(places, (0..48).map(|n| ENROLMENT + n * 256).collect::<Vec<_>>());
         let flash: Vec<u8> = alone.iter().flat_map(|(_, page)| *page).collect();
+        // What the board keeps in the second and third sector is erased.
         assert!(flash.starts_with(&enrolment) && flash[700..].iter().all(|byte| *byte == 0xFF));
-        assert_eq!(alone[2].0, ENROLMENT + 512);
         let both = read(&with_enrolment(Some(&firmware), &enrolment, ENROLMENT).unwrap()).unwrap();
-        assert_eq!((both.len(), &both[2..]), (5, &alone[..]));
+        assert_eq!((both.len(), &both[2..]), (50, &alone[..]));
     }
 
     #[test]
@@ -118,8 +132,12 @@ mod tests {
         let firmware = written(&vec![(ENROLMENT, [1; PAGE])]);
         let put = |image: &[u8], at| with_enrolment(Some(image), &[7; 300], at);
         assert_eq!(put(&firmware, ENROLMENT), Err(ImageError::Taken));
-        assert_eq!(put(&firmware, ENROLMENT + 1), Err(ImageError::Address));
-        assert!(put(&firmware, ENROLMENT + 4096).is_ok());
+        for at in [ENROLMENT + 1, ENROLMENT + 256, u32::MAX - 4095] {
+            assert_eq!(put(&firmware, at), Err(ImageError::Address));
+        }
+        assert_eq!(put(&firmware, ENROLMENT - 2 * SECTOR), Err(ImageError::Taken));
+        assert!(put(&firmware, ENROLMENT + SECTOR).is_ok() && put(&firmware, ENROLMENT - PARTITION).is_ok());
+        assert_eq!(with_enrolment(None, &[7; 4097], ENROLMENT), Err(ImageError::Long));
         for broken in [&firmware[..511], b"", b"nonsense"] {
             assert!(matches!(put(broken, 0), Err(ImageError::Block(_))));
         }

@@ -48,9 +48,7 @@ pub use changes::Change;
 pub use claims::ClaimKeys;
 pub use error::{Error, Invalid, Refusal};
 pub use factors::{Factor, FactorKind, NewFactor};
-pub use ids::{
-    BulletinId, FactorId, OverrideId, PhraseId, ReadingId, ScheduleId, SessionId, TokenId, UserId,
-};
+pub use ids::{BulletinId, FactorId, OverrideId, PhraseId, ReadingId, ScheduleId, SessionId, TokenId, UserId};
 pub use links::{Link, LinkKind};
 pub use overrides::Override;
 pub use receivers::{NewReceiver, Receiver, ReceiverChange};

@@ -240,7 +240,11 @@ impl World {
 
     /// A new schedule in those areas.
     pub fn schedule(&self, at: &[At]) -> Result<String> {
-        text(&self.admin.post("/api/v1/schedules", &self.series(self.bulletin(Own), at))?["id"])
+        text(
+            &self
+                .admin
+                .post("/api/v1/schedules", &self.series(self.bulletin(Own), at))?["id"],
+        )
     }
 
     /// Leave to go past hours and minutes there, asked for and not approved.

@@ -479,9 +479,12 @@ pub const ROWS: &[Row] = &[
     }),
     row("listSchedules", "", Gate::List("see", broadcast_shown), nothing),
     row("exportSchedules", "as listed", Gate::Somewhere("see"), nothing),
-    row("addSchedule", "", Gate::Each(&[("see", Own), ("broadcast", Own)]), |w| {
-        with("", w.series(w.bulletin(Own), &[Own]))
-    }),
+    row(
+        "addSchedule",
+        "",
+        Gate::Each(&[("see", Own), ("broadcast", Own)]),
+        |w| with("", w.series(w.bulletin(Own), &[Own])),
+    ),
     row(
         "addSchedule",
         "there and elsewhere",
@@ -528,21 +531,28 @@ pub const ROWS: &[Row] = &[
         Gate::Each(&[("broadcast", Parent)]),
         |w| about(w.schedule(&[Parent])?),
     ),
-    row("importSchedules", "", Gate::Each(&[("see", Own), ("broadcast", Own)]), |w| {
-        let (name, start) = (w.name(), w.later.trim_end_matches('Z').replace(['-', ':'], ""));
-        let event = format!("BEGIN:VEVENT\r\nUID:1\r\nDTSTART:{start}\r\nSUMMARY:{name}\r\nEND:VEVENT\r\n");
-        let calendar = format!("BEGIN:VCALENDAR\r\n{event}END:VCALENDAR\r\n");
-        let target = json!({ "areas": [w.area(Own)], "receivers": [] });
-        let bulletin = w.bulletin(Own);
-        with(
-            "",
-            json!({ "calendar": calendar, "target": target, "bulletin_id": bulletin, "despite_clashes": true }),
-        )
-    }),
+    row(
+        "importSchedules",
+        "",
+        Gate::Each(&[("see", Own), ("broadcast", Own)]),
+        |w| {
+            let (name, start) = (w.name(), w.later.trim_end_matches('Z').replace(['-', ':'], ""));
+            let event = format!("BEGIN:VEVENT\r\nUID:1\r\nDTSTART:{start}\r\nSUMMARY:{name}\r\nEND:VEVENT\r\n");
+            let calendar = format!("BEGIN:VCALENDAR\r\n{event}END:VCALENDAR\r\n");
+            let target = json!({ "areas": [w.area(Own)], "receivers": [] });
+            let bulletin = w.bulletin(Own);
+            with(
+                "",
+                json!({ "calendar": calendar, "target": target, "bulletin_id": bulletin, "despite_clashes": true }),
+            )
+        },
+    ),
     row("receiverPlan", "", Gate::Each(&[("see", Own)]), |w| {
         about(w.receiver(Own)?)
     }),
-    row("whySilent", "", Gate::Each(&[("see", Own)]), |w| about(w.receiver(Own)?)),
+    row("whySilent", "", Gate::Each(&[("see", Own)]), |w| {
+        about(w.receiver(Own)?)
+    }),
     // The record, and what is told live.
     row("listRecord", "", Gate::List("record", entry_shown), |w| {
         all(format!("?limit=1000&before={}", w.head))

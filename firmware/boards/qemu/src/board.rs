@@ -6,8 +6,9 @@ use crate::sound::Sound;
 use crate::watchdog::Watchdog;
 use embedded_hal::digital::OutputPin;
 use loa_board_shell::Board;
+use loa_protocol::claim::Code;
 use loa_receiver::hardware::{Amplifier, Guard, led};
-use loa_receiver::{Enrolment, Micros, Status};
+use loa_receiver::{Micros, Status};
 
 /// The hardware of this board, and the files that stand for what it has not.
 pub(crate) struct Qemu {
@@ -48,19 +49,17 @@ impl Board for Qemu {
         crate::measure::status(status);
     }
 
+    fn code(&mut self, code: Code) {
+        log::info!("claim code {code}");
+    }
+
     fn alive(&mut self, now: Micros, turns: u64) {
         let Ok(()) = self.led.set_state(led(self.status, now).into());
         self.guard.watch(turns);
     }
 
-    fn store(&mut self, enrolment: &Enrolment) -> bool {
-        let done = flash::store(enrolment);
-        log::info!(
-            "enrolment stored: {done}, key {}, epoch {}",
-            enrolment.key_number,
-            enrolment.epoch
-        );
-        done
+    fn store(&mut self, flash: &[u8]) -> bool {
+        flash::store(flash)
     }
 
     fn reboot(&mut self) -> ! {

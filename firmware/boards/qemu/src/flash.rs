@@ -1,11 +1,11 @@
-//! The enrolment partition: the last 64 KB of what stands for flash. QEMU fills it from a file, and again at each reset; what the
-//! receiver changes is kept in a file of its own, `enrolment.kept` in QEMU's working directory.
+//! The enrolment partition: the last 64 KB of what stands for flash. QEMU fills it from a file, and again at each reset; what
+//! changes is kept in a file of its own, `enrolment.kept` in QEMU's working directory.
 #![expect(unsafe_code, reason = "memory outside of the image")]
 
 use crate::semihosting::{File, Mode, rename};
 use loa_board_shell::keep::{self, Kept, RECORD};
 use loa_protocol::Error;
-use loa_receiver::Enrolment;
+use loa_protocol::flash::Flash;
 
 /// Where it begins; `memory.x` leaves it out.
 pub(crate) const PARTITION: usize = 0x103F_0000;
@@ -14,27 +14,23 @@ const LENGTH: usize = 64 * 1024;
 const KEPT: &core::ffi::CStr = c"enrolment.kept";
 const NEW: &core::ffi::CStr = c"enrolment.new";
 
-/// Reads the enrolment; `None` if there is none.
-pub(crate) fn enrolment() -> Result<Option<Enrolment>, Error> {
-    match kept() {
-        Some(kept) => Ok(Some(kept.enrolment)),
-        None => Enrolment::decode(flashed()),
-    }
+/// What is there; `None` if nothing is.
+pub(crate) fn read() -> Result<Option<Flash>, Error> {
+    Flash::decode(kept(&mut [0; RECORD]).map_or(flashed(), |kept| kept.flash))
 }
 
-/// Keeps `enrolment` instead of the one before; whether that was possible. The host puts the new file in place in one step.
-pub(crate) fn store(enrolment: &Enrolment) -> bool {
-    let count = kept().map_or(0, |kept| kept.count);
-    let Some(record) = keep::record(flashed(), count + 1, enrolment) else {
+/// Keeps `flash` instead of what was there before; whether that was possible. The host puts the new file in place in one step.
+pub(crate) fn store(flash: &[u8]) -> bool {
+    let count = kept(&mut [0; RECORD]).map_or(0, |kept| kept.count);
+    let Some(record) = keep::record(flashed(), count + 1, flash) else {
         return false;
     };
     let written = File::open(NEW, Mode::Write).is_some_and(|mut file| file.write(&record));
     written && rename(NEW, KEPT)
 }
 
-fn kept() -> Option<Kept> {
-    let mut record = [0; RECORD];
-    let length = File::open(KEPT, Mode::Read)?.read(&mut record);
+fn kept(record: &mut [u8; RECORD]) -> Option<Kept<'_>> {
+    let length = File::open(KEPT, Mode::Read)?.read(record);
     keep::latest(flashed(), [&record[..length]])
 }
 

@@ -8,8 +8,9 @@
 //!   -nic user,model=lan9118,mac=52:54:00:00:00:01 -device loader,file=ENROLMENT,addr=0x103F0000,force-raw=on -kernel IMAGE
 //! ```
 //!
-//! The host's loopback is 10.0.2.2. `ENROLMENT` is what [`loa_receiver::Enrolment::encode`] writes. What it plays: [`sound`]. What
-//! it says, on standard error: what changes. It exits with 2 if it is not enrolled, with 101 if it panics; reboots reset the machine.
+//! The host's loopback is 10.0.2.2. `ENROLMENT` is what [`loa_receiver::Enrolment::encode`] writes, or a claim configuration. What it
+//! plays: [`sound`]. What it says, on standard error: what changes, and its claim code. It exits with 2 if it has neither, with 101 if
+//! it panics; reboots reset the machine.
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]
@@ -38,7 +39,9 @@ use embassy_time::{Duration, Ticker};
 use ethernet::Ethernet;
 use loa_board_shell::{Contact, Datagrams, Media, SOCKETS, Wires};
 use loa_opus::OpusDecoder;
-use loa_receiver::{Build, Enrolment, Receiver};
+use loa_protocol::flash::Flash;
+use loa_receiver::claim::Claimant;
+use loa_receiver::{Build, Receiver};
 use rand_core::RngCore;
 use random::HostRandom;
 use semihosting::exit;
@@ -66,8 +69,72 @@ fn main() -> ! {
     journal::start();
     #[cfg(feature = "measure")]
     measure::calibrate();
-    let enrolment = match flash::enrolment() {
-        Ok(Some(enrolment)) => enrolment,
+    let mut random = HostRandom::open().expect("the host has random numbers in /dev/urandom");
+    let (life, contact) = life(&mut random);
+    let ethernet = Ethernet::start().expect("a LAN9118 is there: -nic user,model=lan9118");
+    let mut dhcp = DhcpConfig::default();
+    dhcp.hostname = contact_name(contact);
+    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    let (stack, runner) = embassy_net::new(
+        ethernet,
+        Config::dhcpv4(dhcp),
+        RESOURCES.init(StackResources::new()),
+        random.seed(),
+    );
+
+    let board = Qemu::new();
+    log::info!("{} boots", contact.name());
+    executor::run(
+        |urgent: Spawner| {
+            urgent.spawn(network(runner).expect("spawned once"));
+            urgent.spawn(carry(stack, contact).expect("spawned once"));
+            match life {
+                Life::Receiver(receiver) => {
+                    static DATAGRAMS: ConstStaticCell<Datagrams> = ConstStaticCell::new(Datagrams::new());
+                    static MEDIA: StaticCell<Media> = StaticCell::new();
+                    let media = &*MEDIA.init(Media::open(stack, DATAGRAMS.take()));
+                    urgent.spawn(follow(media, stack, contact).expect("spawned once"));
+                    urgent.spawn(attend(media, receiver, board).expect("spawned once"));
+                }
+                Life::Claimant(claimant) => urgent.spawn(claim(claimant, board).expect("spawned once")),
+            }
+        },
+        |patient: Spawner| {
+            patient.spawn(converse(contact, random).expect("spawned once"));
+            // No board one can buy needs it, so it is not measured.
+            #[cfg(not(feature = "measure"))]
+            patient.spawn(tick().expect("spawned once"));
+        },
+    )
+}
+
+/// What the board is until it starts afresh.
+enum Life {
+    Receiver(&'static mut Receiver<Opus>),
+    Claimant(&'static mut Claimant),
+}
+
+/// Not inlined, so that what it needs of the stack while it builds is given back.
+#[inline(never)]
+fn life(random: &mut HostRandom) -> (Life, &'static Contact) {
+    static DECODER: StaticCell<OpusDecoder> = StaticCell::new();
+    static RECEIVER: StaticCell<Receiver<Opus>> = StaticCell::new();
+    static CLAIMANT: StaticCell<Claimant> = StaticCell::new();
+    static CONTACT: StaticCell<Contact> = StaticCell::new();
+    let mut seed = [0; 32];
+    random.fill_bytes(&mut seed);
+    let (life, contact) = match flash::read() {
+        Ok(Some(Flash::Enrolled(enrolment))) => {
+            let decoder = Opus::from(DECODER.init_with(OpusDecoder::new));
+            let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, seed, decoder));
+            let contact = Contact::of(&receiver.session(0));
+            (Life::Receiver(receiver), contact)
+        }
+        Ok(Some(Flash::Claiming(configuration))) => {
+            let claimant = CLAIMANT.init_with(|| Claimant::new(configuration, BUILD, seed));
+            let contact = Contact::claim(claimant);
+            (Life::Claimant(claimant), contact)
+        }
         Ok(None) => {
             log::error!(
                 "not enrolled: nothing at {:#x} (-device loader,file=…,force-raw=on)",
@@ -80,53 +147,7 @@ fn main() -> ! {
             exit(NOT_ENROLLED)
         }
     };
-    let ethernet = Ethernet::start().expect("a LAN9118 is there: -nic user,model=lan9118");
-    let mut random = HostRandom::open().expect("the host has random numbers in /dev/urandom");
-
-    let mut seed = [0; 32];
-    random.fill_bytes(&mut seed);
-    let (receiver, contact) = receiver(enrolment, seed);
-    let mut dhcp = DhcpConfig::default();
-    dhcp.hostname = contact_name(contact);
-    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
-    let (stack, runner) = embassy_net::new(
-        ethernet,
-        Config::dhcpv4(dhcp),
-        RESOURCES.init(StackResources::new()),
-        random.seed(),
-    );
-
-    static DATAGRAMS: ConstStaticCell<Datagrams> = ConstStaticCell::new(Datagrams::new());
-    static MEDIA: StaticCell<Media> = StaticCell::new();
-    let media = &*MEDIA.init(Media::open(stack, DATAGRAMS.take()));
-    let board = Qemu::new();
-    log::info!("receiver {} boots", contact.name());
-    executor::run(
-        |urgent: Spawner| {
-            urgent.spawn(network(runner).expect("spawned once"));
-            urgent.spawn(carry(stack, contact).expect("spawned once"));
-            urgent.spawn(follow(media, stack, contact).expect("spawned once"));
-            urgent.spawn(attend(media, receiver, board).expect("spawned once"));
-        },
-        |patient: Spawner| {
-            patient.spawn(converse(contact, random).expect("spawned once"));
-            // No board one can buy needs it, so it is not measured.
-            #[cfg(not(feature = "measure"))]
-            patient.spawn(tick().expect("spawned once"));
-        },
-    )
-}
-
-/// Not inlined, so that what it needs of the stack while it builds is given back.
-#[inline(never)]
-fn receiver(enrolment: Enrolment, seed: [u8; 32]) -> (&'static mut Receiver<Opus>, &'static Contact) {
-    static DECODER: StaticCell<OpusDecoder> = StaticCell::new();
-    static RECEIVER: StaticCell<Receiver<Opus>> = StaticCell::new();
-    static CONTACT: StaticCell<Contact> = StaticCell::new();
-    let decoder = Opus::from(DECODER.init_with(OpusDecoder::new));
-    let receiver = RECEIVER.init_with(|| Receiver::new(enrolment, BUILD, seed, decoder));
-    let contact = CONTACT.init(Contact::of(&receiver.session(0)).expect("a session fits a contact"));
-    (receiver, contact)
+    (life, CONTACT.init(contact.expect("a session fits a contact")))
 }
 
 fn contact_name(contact: &Contact) -> Option<heapless::String<32>> {
@@ -152,6 +173,11 @@ async fn follow(media: &'static Media, stack: Stack<'static>, contact: &'static 
 #[embassy_executor::task]
 async fn attend(media: &'static Media, receiver: &'static mut Receiver<Opus>, mut board: Qemu) -> ! {
     loa_board_shell::attend(media, receiver, &mut board, &WIRES).await
+}
+
+#[embassy_executor::task]
+async fn claim(claimant: &'static mut Claimant, mut board: Qemu) -> ! {
+    loa_board_shell::claim(claimant, &mut board, &WIRES).await
 }
 
 #[embassy_executor::task]

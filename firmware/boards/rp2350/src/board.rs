@@ -2,15 +2,16 @@
 
 use crate::flash::Flash;
 use crate::pins::{self, Signal};
-use crate::{dac, reset};
+use crate::{dac, reset, serial};
 use embassy_rp::Peri;
 use embassy_rp::peripherals::WATCHDOG;
 use embassy_rp::watchdog::Watchdog;
 use embassy_time::{Duration, Timer};
 use embedded_hal::digital::OutputPin;
 use loa_board_shell::Board;
+use loa_protocol::claim::Code;
 use loa_receiver::hardware::{self, Amplifier, Guard, led};
-use loa_receiver::{Enrolment, Micros, Status};
+use loa_receiver::{Micros, Status};
 
 /// The watchdog's patience. The receiver wakes at least every 5 s.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -84,13 +85,17 @@ impl Board for Rp2350 {
         self.status = status;
     }
 
+    fn code(&mut self, code: Code) {
+        serial::show(code);
+    }
+
     fn alive(&mut self, now: Micros, turns: u64) {
         let Ok(()) = self.led.set_state(led(self.status, now).into());
         self.guard.watch(turns);
     }
 
-    fn store(&mut self, enrolment: &Enrolment) -> bool {
-        self.flash.store(enrolment)
+    fn store(&mut self, flash: &[u8]) -> bool {
+        self.flash.store(flash)
     }
 
     fn reboot(&mut self) -> ! {

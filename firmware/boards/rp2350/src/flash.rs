@@ -1,6 +1,6 @@
 //! The enrolment partition: the last 64 KB of flash, which the image leaves alone (`build.rs`). Read where it is: flash is in the
-//! address space. Its first sector is written by cable, see `hardware/README.md`; what the receiver changes goes to the second and the
-//! third in turn.
+//! address space. Its first sector is written by cable, see `hardware/README.md`; what changes goes to the second and the third in
+//! turn. An image of the enrolment (`loa receiver image`) erases both.
 //!
 //! While a sector is erased (45 ms as a rule, 400 ms at most) nothing else runs, since code is read from the same flash: sound that
 //! plays then may break off for that long. It happens when keys or areas change, and not otherwise.
@@ -13,7 +13,7 @@ use embassy_rp::peripherals::FLASH;
 use loa_board_shell::keep::{self, Kept, RECORD};
 use loa_protocol::Error;
 use loa_protocol::enrolment::MAX_ENROLMENT;
-use loa_receiver::Enrolment;
+use loa_protocol::flash;
 
 /// Where flash begins in the address space (RP2350 data sheet, 2.2).
 const BASE: usize = 0x1000_0000;
@@ -24,25 +24,22 @@ unsafe extern "C" {
     static _enrolment: [u8; ERASE_SIZE * (1 + PLACES)];
 }
 
-/// Reads the enrolment; `None` if there is none.
-pub(crate) fn enrolment() -> Result<Option<Enrolment>, Error> {
-    match kept() {
-        Some(kept) => Ok(Some(kept.enrolment)),
-        None => Enrolment::decode(flashed()),
-    }
+/// What is there; `None` if nothing is.
+pub(crate) fn read() -> Result<Option<flash::Flash>, Error> {
+    flash::Flash::decode(kept().map_or(flashed(), |kept| kept.flash))
 }
 
 fn flashed() -> &'static [u8] {
     &partition()[..MAX_ENROLMENT]
 }
 
-fn kept() -> Option<Kept> {
+fn kept() -> Option<Kept<'static>> {
     keep::latest(flashed(), partition()[ERASE_SIZE..].chunks(ERASE_SIZE))
 }
 
 fn partition() -> &'static [u8] {
     // SAFETY: flash behind the image, of which at least that much is the partition. Its first sector is never written; the others are by
-    // `Flash::store` only, which no reference into them outlives: what is read is copied at once.
+    // `Flash::store` only, and no reference into them is held then: what is read is decoded, which copies it, or compared at once.
     unsafe { &_enrolment }
 }
 
@@ -54,10 +51,10 @@ impl Flash {
         Self(embassy_rp::flash::Flash::new_blocking(flash))
     }
 
-    /// Keeps `enrolment` instead of the one before; whether that was possible. The latest record stays as it is until this one is whole.
-    pub(crate) fn store(&mut self, enrolment: &Enrolment) -> bool {
+    /// Keeps `flash` instead of what was there before; whether that was possible. The latest record stays as it is until this one is whole.
+    pub(crate) fn store(&mut self, flash: &[u8]) -> bool {
         let (place, count) = kept().map_or((0, 0), |kept| ((kept.place + 1) % PLACES, kept.count));
-        let Some(record) = keep::record(flashed(), count + 1, enrolment) else {
+        let Some(record) = keep::record(flashed(), count + 1, flash) else {
             return false;
         };
         const { assert!(RECORD <= ERASE_SIZE) };
@@ -70,6 +67,6 @@ impl Flash {
             .0
             .blocking_erase(from, to)
             .and_then(|()| self.0.blocking_write(from, &record));
-        written.is_ok() && kept().is_some_and(|kept| kept.enrolment == *enrolment)
+        written.is_ok() && kept().is_some_and(|kept| kept.flash == flash)
     }
 }

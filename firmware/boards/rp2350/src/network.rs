@@ -35,9 +35,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Starts it on the executor that this runs on, and asks for an address by DHCP by the
-    /// receiver's name.
-    pub(crate) async fn start(self, contact: &'static Contact) -> &'static Media {
+    /// Starts it on the executor that this runs on, whose spawner comes back, and asks for an address by DHCP, as a receiver by its name.
+    pub(crate) async fn start(self, contact: &'static Contact) -> (Stack<'static>, Spawner) {
         let pins = self.pins;
         let mut config = spi::Config::default();
         config.frequency = SPI_HERTZ;
@@ -71,10 +70,16 @@ impl Network {
         let spawner = unsafe { Spawner::for_current_executor().await };
         spawner.spawn(frames(chip).expect("spawned once"));
         spawner.spawn(packets(runner).expect("spawned once"));
+        spawner.spawn(carry(stack, contact).expect("spawned once"));
+        (stack, spawner)
+    }
+
+    /// Starts it, and the media socket of a receiver.
+    pub(crate) async fn start_with_media(self, contact: &'static Contact) -> &'static Media {
+        let (stack, spawner) = self.start(contact).await;
         static DATAGRAMS: ConstStaticCell<Datagrams> = ConstStaticCell::new(Datagrams::new());
         static MEDIA: StaticCell<Media> = StaticCell::new();
         let media = &*MEDIA.init(Media::open(stack, DATAGRAMS.take()));
-        spawner.spawn(carry(stack, contact).expect("spawned once"));
         spawner.spawn(follow(media, stack, contact).expect("spawned once"));
         media
     }

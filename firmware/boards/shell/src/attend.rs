@@ -1,6 +1,6 @@
 //! The urgent half: the receiver itself, everything that happens to it and everything that it orders.
 
-use crate::board::{Board, Login, Work};
+use crate::board::{Board, Login, Work, store};
 use crate::media::Media;
 use crate::outbox::Message;
 use crate::wires::{Heard, Wires};
@@ -11,8 +11,6 @@ use heapless::Vec;
 use loa_protocol::MAX_DATAGRAM;
 use loa_receiver::{Decoder, Input, Micros, Output, Receiver};
 
-/// A session that does not run for so many milliseconds is stuck: the watchdog is no longer fed.
-const STUCK: u32 = 8_000;
 /// What is left to say before a reboot gets this long to leave.
 const FAREWELL: u64 = 500_000;
 
@@ -42,10 +40,9 @@ pub async fn attend<D: Decoder, B: Board>(
                 Output::Amplifier(on) => board.amplifier(on),
                 Output::Status(status) => board.status(status),
                 Output::Store(enrolment) => {
-                    let done = board.store(enrolment);
-                    if !done {
-                        log::error!("a change of the enrolment cannot be stored");
-                    }
+                    let (key, epoch) = (enrolment.key_number, enrolment.epoch);
+                    let done = store(board, |flash| enrolment.encode(flash));
+                    log::info!("enrolment stored: {done}, key {key}, epoch {epoch}");
                     stored = Some(done);
                 }
                 Output::Reboot => reboot = reboot.or(Some(now().0 + FAREWELL)),
@@ -76,7 +73,7 @@ pub async fn attend<D: Decoder, B: Board>(
         }
         if time >= looked + B::ALIVE / 2 {
             looked = time;
-            if wires.silence() < STUCK {
+            if !wires.stuck() {
                 board.alive(Micros(time), receiver.turns());
             }
         }

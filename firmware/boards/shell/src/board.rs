@@ -1,9 +1,11 @@
 //! What a board gives to the shell, and what the shell needs to know of the receiver's session.
 
 use heapless::{String, Vec};
-use loa_protocol::enrolment::{MAX_CERTIFICATE, MAX_HOST};
-use loa_protocol::topic;
-use loa_receiver::{Enrolment, Micros, Session, Status};
+use loa_protocol::claim::{self, Code};
+use loa_protocol::enrolment::{MAX_CERTIFICATE, MAX_ENROLMENT, MAX_HOST};
+use loa_protocol::{Error, topic};
+use loa_receiver::claim::Claimant;
+use loa_receiver::{Micros, Session, Status};
 
 /// The hardware around a receiver. Nothing here may wait.
 pub trait Board {
@@ -17,13 +19,16 @@ pub trait Board {
     /// Shows the technician how it is.
     fn status(&mut self, status: Status);
 
+    /// Shows the technician the code by which the device is enrolled; comes once, if at all, and holds until the board starts afresh.
+    fn code(&mut self, code: Code);
+
     /// Called at least every [`Board::ALIVE`] microseconds as long as everything runs: lets the LED blink at `now`, and feeds the watchdog if
     /// the receiver's `turns` have risen ([`loa_receiver::hardware::Guard`]).
     fn alive(&mut self, now: Micros, turns: u64);
 
-    /// Keeps this enrolment instead of the one before; whether that was possible. Whenever power fails, one or the other is there,
+    /// Keeps this instead of what was in flash before; whether that was possible. Whenever power fails, one or the other is there,
     /// whole ([`crate::keep`]). The one thing that may take a moment: it comes when keys or areas change.
-    fn store(&mut self, enrolment: &Enrolment) -> bool;
+    fn store(&mut self, flash: &[u8]) -> bool;
 
     /// Starts afresh.
     fn reboot(&mut self) -> !;
@@ -36,6 +41,17 @@ pub trait Board {
 
     /// At most so many microseconds lie between two calls of [`Board::alive`].
     const ALIVE: u64 = 100_000;
+}
+
+/// Keeps what `encode` writes; whether that was possible. Not inlined, so that the room for it is given back.
+#[inline(never)]
+pub(crate) fn store<B: Board>(board: &mut B, encode: impl FnOnce(&mut [u8]) -> Result<usize, Error>) -> bool {
+    let mut flash = [0; MAX_ENROLMENT];
+    let done = encode(&mut flash).is_ok_and(|length| board.store(&flash[..length]));
+    if !done {
+        log::error!("what changed cannot be stored");
+    }
+    done
 }
 
 /// What the receiver is busy with.
@@ -51,7 +67,7 @@ pub enum Work {
 
 /// What the receiver proves itself by, and the broker, in one session: both change in time.
 pub(crate) struct Login {
-    pub(crate) password: [u8; 64],
+    pub(crate) password: Vec<u8, 64>,
     pub(crate) ca: Option<Vec<u8, MAX_CERTIFICATE>>,
 }
 
@@ -59,11 +75,23 @@ impl Login {
     /// Of this session.
     pub(crate) fn of(session: &Session<'_>) -> Self {
         Self {
-            password: session.password,
-            // No enrolment has a longer one.
-            ca: session.ca.map(|ca| Vec::from_slice(ca).unwrap_or_default()),
+            password: session.password.into_iter().collect(),
+            ca: session.ca.map(certificate),
         }
     }
+
+    /// Of this attempt of a device that has no identity yet.
+    pub(crate) fn claim(claimant: &Claimant, attempt: u32) -> Self {
+        Self {
+            password: claim::PASSWORD.bytes().collect(),
+            ca: claimant.authority(attempt).map(certificate),
+        }
+    }
+}
+
+fn certificate(ca: &[u8]) -> Vec<u8, MAX_CERTIFICATE> {
+    // No enrolment has a longer one.
+    Vec::from_slice(ca).unwrap_or_default()
 }
 
 /// Where and as whom to connect: what stays of a [`Session`] as long as the board runs.
@@ -71,14 +99,17 @@ impl Login {
 pub struct Contact {
     pub(crate) host: String<MAX_HOST>,
     pub(crate) port: u16,
-    pub(crate) name: String<32>,
-    pub(crate) will: topic::Text,
+    /// Client identifier.
+    pub(crate) name: String<38>,
+    pub(crate) user: String<32>,
+    pub(crate) will: Option<topic::Text>,
+    /// The media socket's; a device without identity opens none.
     pub(crate) media_host: String<MAX_HOST>,
     pub(crate) media_port: u16,
 }
 
 impl Contact {
-    /// The receiver's name to the broker, and on the local network.
+    /// The device's name to the broker; a receiver's also on the local network.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -90,10 +121,26 @@ impl Contact {
         Some(Self {
             host: String::try_from(session.host).ok()?,
             port: session.port,
-            name: session.name.clone(),
-            will: session.will.clone(),
+            name: String::try_from(session.name.as_str()).ok()?,
+            user: session.name.clone(),
+            will: Some(session.will.clone()),
             media_host: String::try_from(session.media_host).ok()?,
             media_port: session.media_port,
+        })
+    }
+
+    /// That of a device without identity.
+    #[must_use]
+    pub fn claim(claimant: &Claimant) -> Option<Self> {
+        let configuration = claimant.configuration();
+        Some(Self {
+            host: configuration.mqtt_host.clone(),
+            port: configuration.mqtt_port,
+            name: claimant.id().client(),
+            user: String::try_from(claim::USER).ok()?,
+            will: None,
+            media_host: String::new(),
+            media_port: 0,
         })
     }
 }

@@ -76,8 +76,9 @@ async fn over<R: CryptoRngCore>(
 ) -> Ended {
     let credentials = Credentials {
         name: &contact.name,
+        user: &contact.user,
         password: &login.password,
-        will: (&contact.will, topic::ABSENT),
+        will: contact.will.as_deref().map(|topic| (topic, topic::ABSENT)),
     };
     let wire = Wire(&wires.line);
     let Some(ca) = login.ca.as_deref() else {

@@ -14,7 +14,8 @@
 //!  patient:                     converse     TLS and MQTT; a TLS handshake computes for half a second
 //! ```
 //!
-//! Whatever runs full between them is handled: see [`Wires`].
+//! Whatever runs full between them is handled: see [`Wires`]. A device that has no identity yet has [`claim`] in place of `attend`, and no
+//! media socket.
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 
@@ -22,6 +23,7 @@ mod address;
 mod attend;
 mod backoff;
 mod board;
+mod claim;
 mod converse;
 mod feeder;
 pub mod keep;
@@ -34,6 +36,7 @@ mod wires;
 
 pub use attend::attend;
 pub use board::{Board, Contact, Work};
+pub use claim::claim;
 pub use converse::converse;
 pub use feeder::Feeder;
 pub use line::carry;

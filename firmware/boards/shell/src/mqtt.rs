@@ -32,12 +32,14 @@ const IN_FLIGHT: usize = 8;
 
 /// With what to connect.
 pub(crate) struct Credentials<'a> {
-    /// Client id and user name.
+    /// Client identifier.
     pub(crate) name: &'a str,
+    /// User name.
+    pub(crate) user: &'a str,
     /// Password.
     pub(crate) password: &'a [u8],
-    /// Retained message that the broker sends for us when we are gone.
-    pub(crate) will: (&'a str, &'a [u8]),
+    /// Retained message that the broker sends for us when we are gone, if any.
+    pub(crate) will: Option<(&'a str, &'a [u8])>,
 }
 
 /// Why a session ended, or did not begin.
@@ -179,20 +181,20 @@ fn copy(topic: &TopicReference<'_>, payload: &[u8]) -> Option<Heard> {
 }
 
 fn connect_options<'a>(credentials: &Credentials<'a>) -> Option<ConnectOptions<'a>> {
-    let (topic, payload) = credentials.will;
+    let options = ConnectOptions::new()
+        .clean_start()
+        .keep_alive(KeepAlive::Seconds(NonZero::new(KEEP_ALIVE_SECONDS)?))
+        .maximum_packet_size(NonZero::new(MAX_PACKET)?)
+        .user_name(MqttString::from_str(credentials.user).ok()?)
+        .password(MqttBinary::from_slice(credentials.password).ok()?);
+    let Some((topic, payload)) = credentials.will else {
+        return Some(options);
+    };
     let will = WillOptions::new(
         TopicName::new(MqttString::from_str(topic).ok()?)?,
         MqttBinary::from_slice(payload).ok()?,
     );
-    Some(
-        ConnectOptions::new()
-            .clean_start()
-            .keep_alive(KeepAlive::Seconds(NonZero::new(KEEP_ALIVE_SECONDS)?))
-            .maximum_packet_size(NonZero::new(MAX_PACKET)?)
-            .user_name(MqttString::from_str(credentials.name).ok()?)
-            .password(MqttBinary::from_slice(credentials.password).ok()?)
-            .will(will.at_least_once().retain()),
-    )
+    Some(options.will(will.at_least_once().retain()))
 }
 
 type Connection<'a, 'c, N> = Client<'a, 'c, N, BumpBuffer<'c>, IN_FLIGHT, IN_FLIGHT, IN_FLIGHT, 1, 4, 0, 0>;

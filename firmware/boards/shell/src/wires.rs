@@ -15,8 +15,10 @@ use loa_protocol::topic::MAX_TOPIC;
 pub(crate) const MAX_PAYLOAD: usize = crate::mqtt::MAX_PACKET as usize;
 /// Of the outbox's places, those kept for what must not get lost.
 const RESERVE: usize = 8;
+/// A session that does not run for so many milliseconds is stuck.
+const STUCK: u32 = 8_000;
 
-/// Carries messages and bytes between [`crate::attend`] and [`crate::converse`], which may run at different priorities.
+/// Carries messages and bytes between [`crate::attend`] or [`crate::claim`] and [`crate::converse`], which may run at different priorities.
 ///
 /// What happens when something is full: towards the receiver, the sender waits, and with it the broker (TCP). From the receiver, which
 /// cannot wait, messages that may get lost (QoS 0) get lost while there is still room for others; when there is none for
@@ -75,9 +77,9 @@ impl Wires {
         self.conversed.store(milliseconds(), Ordering::Relaxed);
     }
 
-    /// For how many milliseconds [`crate::converse`] has not run.
-    pub(crate) fn silence(&self) -> u32 {
-        milliseconds().wrapping_sub(self.conversed.load(Ordering::Relaxed))
+    /// [`crate::converse`] has not run for so long that the watchdog is to be fed no longer.
+    pub(crate) fn stuck(&self) -> bool {
+        milliseconds().wrapping_sub(self.conversed.load(Ordering::Relaxed)) >= STUCK
     }
 }
 
