@@ -1,15 +1,16 @@
-//! The keys: name, what is right, the default, the words that explain it, and where the value goes. This table is the
-//! only place that a key stands in.
+//! The keys: name, what is right, the default, the words that explain it, and where the value goes. This table, and that in `people`, is
+//! the only place that a key stands in.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::values::{
-    addresses, audience, domains, host, https_url, limit, listen_or_off, mqtt_url, parse, port, some, switch, within,
+    addresses, audience, domains, host, https_url, limit, listen_or_off, mqtt_url, parse, port, some, within,
 };
-use super::{Audience, Config};
+use super::{Audience, Config, people};
 
 /// One key.
+#[derive(Clone, Copy)]
 pub struct Key {
     /// Its name in the file, `section.name`.
     pub name: &'static str,
@@ -40,7 +41,25 @@ impl Key {
 const ADDRESS: &str = "an address and a port, such as 127.0.0.1:8080";
 
 /// All keys.
-pub const KEYS: &[Key] = &[
+pub const KEYS: &[Key] = &joined::<{ OTHERS.len() + people::KEYS.len() }>([OTHERS, people::KEYS]);
+
+const fn joined<const ALL: usize>(tables: [&[Key]; 2]) -> [Key; ALL] {
+    let mut all = [tables[0][0]; ALL];
+    let mut at = 0;
+    while at < ALL {
+        let first = tables[0].len();
+        all[at] = if at < first {
+            tables[0][at]
+        } else {
+            tables[1][at - first]
+        };
+        at += 1;
+    }
+    all
+}
+
+/// All that are not about how people come in.
+const OTHERS: &[Key] = &[
     Key {
         name: "data",
         value: "FOLDER",
@@ -236,32 +255,6 @@ pub const KEYS: &[Key] = &[
         en: "Connections at once from one address (IPv6: a /64), except this machine; 0: no limit.",
         set: |c, v| {
             c.limits_address_connections = limit(v, "connections")?;
-            Ok(())
-        },
-    },
-    Key {
-        name: "auth.emergency_second_factor",
-        value: "on|off",
-        default: Some("on"),
-        vi: "Phát khẩn cấp cần xác thực bước hai (mã TOTP hoặc khóa truy cập): on hoặc off.",
-        en: "Broadcasting an emergency takes a second factor (TOTP code or passkey): on or off.",
-        set: |c, v| {
-            c.auth_emergency_second_factor = switch(v)?;
-            Ok(())
-        },
-    },
-    Key {
-        name: "auth.second_factor",
-        value: "optional|required",
-        default: Some("optional"),
-        vi: "Xác thực bước hai khi đăng nhập: optional (tùy mỗi người) hoặc required (ai chưa có phải cài đặt ngay khi đăng nhập).",
-        en: "Second factor at sign-in: optional (as each person likes) or required (who has none must set one up at once).",
-        set: |c, v| {
-            c.auth_second_factor = match v {
-                "optional" => false,
-                "required" => true,
-                _ => return Err("optional or required".into()),
-            };
             Ok(())
         },
     },
@@ -536,6 +529,14 @@ impl Default for Config {
             limits_uploads: 0,
             limits_connections: 0,
             limits_address_connections: 0,
+            oidc_issuer: None,
+            oidc_client_id: None,
+            oidc_client_secret_file: None,
+            oidc_name: None,
+            oidc_ca: None,
+            oidc_second_factor_acr: Vec::new(),
+            oidc_second_factor_amr: Vec::new(),
+            oidc_plain_loopback: false,
             media_listen: nowhere,
             media_latency: Duration::ZERO,
             media_bitrate: 0,

@@ -116,8 +116,32 @@ fn judge(config: &Config) -> Result<(), ConfigError> {
         (None, true) => Err(ConfigError::Together(
             "mqtt.url begins with mqtts://: mqtt.ca must name the certificate that receivers and this server trust",
         )),
-        _ => judge_https(config),
+        _ => {
+            judge_https(config)?;
+            judge_oidc(config)
+        }
     }
+}
+
+fn judge_oidc(config: &Config) -> Result<(), ConfigError> {
+    let about_it = config.oidc_client_id.is_some()
+        || config.oidc_client_secret_file.is_some()
+        || config.oidc_name.is_some()
+        || config.oidc_ca.is_some()
+        || !config.oidc_second_factor_acr.is_empty()
+        || !config.oidc_second_factor_amr.is_empty();
+    let plain = |issuer: &str| issuer.starts_with("http://");
+    let why = match &config.oidc_issuer {
+        None if about_it => "the other oidc settings are for oidc.issuer: set it",
+        Some(_) if config.oidc_client_id.is_none() => {
+            "oidc.issuer needs oidc.client_id: what the provider calls this server"
+        }
+        Some(issuer) if plain(issuer) && !config.oidc_plain_loopback => {
+            "oidc.issuer must begin with https://; http:// is for trials on this machine alone, with oidc.plain_loopback = on"
+        }
+        _ => return Ok(()),
+    };
+    Err(ConfigError::Together(why))
 }
 
 fn judge_https(config: &Config) -> Result<(), ConfigError> {

@@ -21,6 +21,7 @@ use super::bearer;
 use super::error::{Answer, Problem};
 use super::listen::Door;
 use crate::authority::{Authority, Right};
+pub(crate) use crate::data::fresh_token;
 use crate::store::{self, Actor, User};
 
 /// The session's cookie; behind https its name is prefixed, so that no other host can set it.
@@ -373,12 +374,6 @@ fn is_foreign(ours: Option<&str>, uri: &Uri, headers: &HeaderMap) -> bool {
 pub(crate) fn hash(token: &str) -> String {
     let digest = digest::digest(&digest::SHA256, token.as_bytes());
     let digits: [u8; 64] = loa_protocol::id::hex(digest.as_ref());
-    String::from_utf8(digits.to_vec()).expect("hexadecimal digits")
-}
-
-/// A token that nobody can guess: 64 hexadecimal digits.
-pub(crate) fn fresh_token() -> String {
-    let digits: [u8; 64] = loa_protocol::id::hex(&crate::data::random::<32>());
     String::from_utf8(digits.to_vec()).expect("hexadecimal digits")
 }
 

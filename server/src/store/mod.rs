@@ -3,7 +3,7 @@
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
 //! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`]
-//! hold rows and what people do to them; [`factors`], [`links`], [`devices`] and [`failures`] are about how people come in;
+//! hold rows and what people do to them; [`factors`], [`identities`], [`links`], [`devices`] and [`failures`] are about how people come in;
 //! [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
 
@@ -18,6 +18,7 @@ mod error;
 pub mod factors;
 pub mod facts;
 pub mod failures;
+pub mod identities;
 pub mod ids;
 pub mod keys;
 pub mod links;
@@ -44,12 +45,13 @@ pub use changes::Change;
 pub use claims::ClaimKeys;
 pub use error::{Error, Invalid, Refusal};
 pub use factors::{Factor, FactorKind, NewFactor};
-pub use ids::{BulletinId, FactorId, SessionId, TokenId, UserId};
+pub use identities::{Identity, Outside};
+pub use ids::{BulletinId, FactorId, IdentityId, SessionId, TokenId, UserId};
 pub use links::{Link, LinkKind};
 pub use receivers::{NewReceiver, Receiver, ReceiverChange};
 pub use record::{Actor, Entry, More};
 pub use sealed::Rotated;
-pub use sessions::{NewSession, Session, SessionSeen};
+pub use sessions::{How, NewSession, Session, SessionSeen};
 pub use tokens::{NewToken, Token};
 pub use users::{NewUser, User, UserChange};
 

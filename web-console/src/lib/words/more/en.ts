@@ -26,6 +26,15 @@ export const en: More = {
   newPassword: 'New password',
   setPassword: 'Set the password and sign in',
 
+  notSignedIn: 'You are not signed in',
+  identityTitle: 'Single sign-on',
+  identityIntro: 'Link your account at the province’s sign-in system: from then on you come in by that account, without a password.',
+  identityNotLinked: 'The account was not linked',
+  linkWith: (provider) => `Link your ${provider} account`,
+  unlink: 'Unlink',
+  unlinkNamed: (name) => `Unlink: ${name}`,
+  unlinkSure: (name) => `Unlink “${name}”? You cannot come in by that account any more; other sessions begun by it end.`,
+
   noRoles: 'No role was given yet.',
   currentPassword: 'Present password',
   changePassword: 'Change the password',
@@ -222,6 +231,8 @@ export const en: More = {
   },
   acts: {
     'session.begin': 'Signed in',
+    'identity.link': 'Linked a single sign-on account',
+    'identity.unlink': 'Unlinked a single sign-on account',
     'session.refuse': 'Sign-in refused',
     'session.end': 'Signed out',
     'bulletin.upload': 'Uploaded a bulletin',
