@@ -4,7 +4,7 @@
 //! aloud);
 //! [`broker`], [`fleet`] and [`transmit`] (the way to the receivers); [`schedule`] (what plays when and
 //! why); [`playout`] (what is on the air); [`patience`] (how
-//! long who guesses waits); [`http`] (what people reach), by [`https`] if they come from elsewhere. [`serve`] puts a server
+//! long who guesses waits); [`oidc`] (who comes in by a province's single sign-on); [`http`] (what people reach), by [`https`] if they come from elsewhere. [`serve`] puts a server
 //! together, [`cli`] is the command line. [`config`] is how it is set up, [`data`] what lies in its folder, [`enrol`] what
 //! a new receiver is told, [`clock`] the only place that reads one.
 #![forbid(unsafe_code)]
@@ -23,6 +23,7 @@ pub mod fleet;
 pub mod http;
 pub mod https;
 pub mod media;
+pub mod oidc;
 pub mod patience;
 pub mod playout;
 pub mod schedule;

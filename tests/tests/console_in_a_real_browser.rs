@@ -3,10 +3,12 @@
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use loa_tests::{Plan, Server, Settings, Village, repository, speech};
+use loa_tests::{Plan, Server, Settings, Village, repository, speech, start_single_sign_on};
 
 const RUNNING: usize = 3;
 const SILENT: usize = 1;
+/// What the console calls the provider of sign-in.
+const PROVIDER: &str = "Cổng tỉnh Bắc Ninh";
 
 #[test]
 fn the_stories_of_the_console() -> Result<()> {
@@ -29,8 +31,11 @@ fn the_stories_of_the_console() -> Result<()> {
         &village.folder().join("office"),
         Settings::default().with(&["--public-host", "127.0.0.1"]),
     )?;
+    // And one whose people come in by a provider of sign-in.
+    let (_provider, sso) = start_single_sign_on(&village.folder().join("sso"), PROVIDER)?;
     let (user, password) = village.server.administrator();
     let (office_user, office_password) = office.administrator();
+    let (sso_user, sso_password) = sso.administrator();
     let status = Command::new("npx")
         .args(["playwright", "test"])
         .current_dir(repository().join("web-console"))
@@ -43,6 +48,10 @@ fn the_stories_of_the_console() -> Result<()> {
         .env("LOA_E2E_OFFICE_URL", office.base())
         .env("LOA_E2E_OFFICE_USER", office_user)
         .env("LOA_E2E_OFFICE_PASSWORD", office_password)
+        .env("LOA_E2E_SSO_URL", sso.base())
+        .env("LOA_E2E_SSO_USER", sso_user)
+        .env("LOA_E2E_SSO_PASSWORD", sso_password)
+        .env("LOA_E2E_SSO_NAME", PROVIDER)
         .env("LOA_E2E_SETUP", setup)
         .status()?;
     ensure!(status.success(), "npx playwright test: {status}");

@@ -21,5 +21,12 @@ export const env = {
     user: told('LOA_E2E_OFFICE_USER', 'the user name of an administrator there'),
     password: told('LOA_E2E_OFFICE_PASSWORD', 'that administrator’s password')
   },
+  /** A third, whose people come in by a provider of single sign-on, too. */
+  sso: {
+    url: told('LOA_E2E_SSO_URL', 'the address of a `loa serve` with single sign-on (tests/oidc/provider.mjs)'),
+    user: told('LOA_E2E_SSO_USER', 'the user name of an administrator there'),
+    password: told('LOA_E2E_SSO_PASSWORD', 'that administrator’s password'),
+    name: told('LOA_E2E_SSO_NAME', 'what the provider is called there (oidc.name)')
+  },
   setup: told('LOA_E2E_SETUP', 'the one-time link that another, fresh `loa serve` printed, not used yet')
 };

@@ -117,17 +117,28 @@ pub(crate) fn ensure_installed(need: Need, only_list: bool) -> Result<()> {
 
 /// Installs the console's packages if the lock file has changed since, and builds it if its sources have.
 pub(crate) fn build_console() -> Result<()> {
-    let console = repository().join("web-console");
-    let stamp = console.join("node_modules/.package-lock.json");
-    let modified = |path: &std::path::Path| path.metadata().and_then(|meta| meta.modified()).ok();
-    if modified(&stamp) < modified(&console.join("package-lock.json")) {
-        run(Command::new("npm")
-            .args(["ci", "--no-audit", "--no-fund"])
-            .current_dir(&console))?;
-    }
+    let console = packages("web-console")?;
     run(Command::new("npm")
         .args(["run", "--silent", "build"])
         .current_dir(&console))
+}
+
+/// Installs the provider of sign-in that the console's stories come in by.
+pub(crate) fn provider() -> Result<()> {
+    packages("tests/oidc").map(|_| ())
+}
+
+/// Installs the packages of npm in a folder of the repository if its lock file has changed since.
+fn packages(folder: &str) -> Result<PathBuf> {
+    let folder = repository().join(folder);
+    let stamp = folder.join("node_modules/.package-lock.json");
+    let modified = |path: &std::path::Path| path.metadata().and_then(|meta| meta.modified()).ok();
+    if modified(&stamp) < modified(&folder.join("package-lock.json")) {
+        run(Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund"])
+            .current_dir(&folder))?;
+    }
+    Ok(folder)
 }
 
 /// A program of `requirements.txt`, which are installed below `target/` if the list has changed since.

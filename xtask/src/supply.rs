@@ -94,11 +94,19 @@ fn unlooked() -> Result<()> {
     Ok(())
 }
 
-/// Asks npm's registry about the console's packages. A finding fails; a registry that gives no answer is told, and does not.
+/// Folders with packages of npm's.
+const PACKAGES: &[&str] = &["web-console", "tests/oidc"];
+
+/// Asks npm's registry about the packages of the console, and of its tests.
 pub(crate) fn check_packages() -> Result<()> {
+    PACKAGES.iter().try_for_each(|folder| check_folder(folder))
+}
+
+/// A finding fails; a registry that gives no answer is told, and does not.
+fn check_folder(folder: &str) -> Result<()> {
     let output = Command::new("npm")
         .args(["audit", "--json"])
-        .current_dir(repository().join("web-console"))
+        .current_dir(repository().join(folder))
         .output()
         .context("npm cannot be started")?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -116,7 +124,7 @@ pub(crate) fn check_packages() -> Result<()> {
     }
     if !found.is_empty() {
         bail!(
-            "npm knows of {} packages of the console with faults; see above",
+            "npm knows of {} packages in {folder} with faults; see above",
             found.len()
         );
     }

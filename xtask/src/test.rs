@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
     ("formatting", || cargo(&["fmt", "--all", "--check"])),
     ("what we depend on", supply::check_crates),
     ("the console is built", install::build_console),
+    ("the provider of sign-in", install::provider),
     ("what the console depends on", supply::check_packages),
     ("the console's types", || npm(&["run", "--silent", "check"])),
     ("the console's unit tests", || npm(&["run", "--silent", "test"])),

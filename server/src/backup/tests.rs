@@ -69,6 +69,7 @@ async fn village() -> Village {
                 ends: UnixMicros(NOW.0 * 2),
                 half: false,
                 second_factor: false,
+                how: crate::store::How::Password,
             },
         )
         .await

@@ -146,7 +146,8 @@ impl Command {
                         Reach::Area(area) => format!("{}@{area}", grant.role.name()),
                     });
                     let roles = roles.collect::<Vec<_>>().join(",");
-                    let state = match (user.disabled, user.has_password) {
+                    let comes_in = user.has_password || store.is_linked(user.id).await?;
+                    let state = match (user.disabled, comes_in) {
                         (Some(_), _) => "\tdisabled",
                         (None, false) => "\tinvited",
                         (None, true) => "",

@@ -1,13 +1,13 @@
 //! The keys: name, what is right, the default, the words that explain it, and where the value goes. This table is the
-//! only place that a key stands in, but for those of speech (`speech`).
+//! only place that a key stands in, but for those of speech (`speech`) and of how people come in (`people`).
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::values::{
-    addresses, audience, domains, host, https_url, limit, listen_or_off, mqtt_url, parse, port, some, switch, within,
+    addresses, audience, domains, host, https_url, limit, listen_or_off, mqtt_url, parse, port, some, within,
 };
-use super::{Audience, Config, speech};
+use super::{Audience, Config, people, speech};
 
 /// One key.
 #[derive(Clone, Copy)]
@@ -236,32 +236,6 @@ const OWN: &[Key] = &[
         en: "Connections at once from one address (IPv6: a /64), except this machine; 0: no limit.",
         set: |c, v| {
             c.limits_address_connections = limit(v, "connections")?;
-            Ok(())
-        },
-    },
-    Key {
-        name: "auth.emergency_second_factor",
-        value: "on|off",
-        default: Some("on"),
-        vi: "Phát khẩn cấp cần xác thực bước hai (mã TOTP hoặc khóa truy cập): on hoặc off.",
-        en: "Broadcasting an emergency takes a second factor (TOTP code or passkey): on or off.",
-        set: |c, v| {
-            c.auth_emergency_second_factor = switch(v)?;
-            Ok(())
-        },
-    },
-    Key {
-        name: "auth.second_factor",
-        value: "optional|required",
-        default: Some("optional"),
-        vi: "Xác thực bước hai khi đăng nhập: optional (tùy mỗi người) hoặc required (ai chưa có phải cài đặt ngay khi đăng nhập).",
-        en: "Second factor at sign-in: optional (as each person likes) or required (who has none must set one up at once).",
-        set: |c, v| {
-            c.auth_second_factor = match v {
-                "optional" => false,
-                "required" => true,
-                _ => return Err("optional or required".into()),
-            };
             Ok(())
         },
     },
@@ -512,7 +486,8 @@ const OWN: &[Key] = &[
 ];
 
 /// All keys.
-pub const KEYS: &[Key] = &joined::<{ OWN.len() + speech::KEYS.len() }>(&[OWN, speech::KEYS]);
+pub const KEYS: &[Key] =
+    &joined::<{ OWN.len() + people::KEYS.len() + speech::KEYS.len() }>(&[OWN, people::KEYS, speech::KEYS]);
 
 const fn joined<const N: usize>(tables: &[&[Key]]) -> [Key; N] {
     let mut keys = [tables[0][0]; N];
@@ -553,6 +528,14 @@ impl Default for Config {
             limits_uploads: 0,
             limits_connections: 0,
             limits_address_connections: 0,
+            oidc_issuer: None,
+            oidc_client_id: None,
+            oidc_client_secret_file: None,
+            oidc_name: None,
+            oidc_ca: None,
+            oidc_second_factor_acr: Vec::new(),
+            oidc_second_factor_amr: Vec::new(),
+            oidc_plain_loopback: false,
             media_listen: nowhere,
             media_latency: Duration::ZERO,
             media_bitrate: 0,

@@ -119,7 +119,8 @@ fn judge(config: &Config) -> Result<(), ConfigError> {
         )),
         _ => {
             judge_https(config)?;
-            judge_speech(config)
+            judge_speech(config)?;
+            judge_oidc(config)
         }
     }
 }
@@ -133,6 +134,27 @@ fn judge_speech(config: &Config) -> Result<(), ConfigError> {
         EngineKind::Http if speech.url.is_none() => "speech.engine is http: speech.url must say where the service is",
         _ if speech.url.is_none() && (speech.headers.is_some() || speech.body.is_some()) => {
             "speech.headers and speech.body are for speech.url: set it"
+        }
+        _ => return Ok(()),
+    };
+    Err(ConfigError::Together(why))
+}
+
+fn judge_oidc(config: &Config) -> Result<(), ConfigError> {
+    let about_it = config.oidc_client_id.is_some()
+        || config.oidc_client_secret_file.is_some()
+        || config.oidc_name.is_some()
+        || config.oidc_ca.is_some()
+        || !config.oidc_second_factor_acr.is_empty()
+        || !config.oidc_second_factor_amr.is_empty();
+    let plain = |issuer: &str| issuer.starts_with("http://");
+    let why = match &config.oidc_issuer {
+        None if about_it => "the other oidc settings are for oidc.issuer: set it",
+        Some(_) if config.oidc_client_id.is_none() => {
+            "oidc.issuer needs oidc.client_id: what the provider calls this server"
+        }
+        Some(issuer) if plain(issuer) && !config.oidc_plain_loopback => {
+            "oidc.issuer must begin with https://; http:// is for trials on this machine alone, with oidc.plain_loopback = on"
         }
         _ => return Ok(()),
     };

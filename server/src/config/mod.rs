@@ -3,6 +3,7 @@
 
 mod keys;
 mod load;
+mod people;
 mod speech;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,15 @@ pub struct Config {
     pub limits_uploads: u32,
     pub limits_connections: u32,
     pub limits_address_connections: u32,
+    pub oidc_issuer: Option<String>,
+    pub oidc_client_id: Option<String>,
+    pub oidc_client_secret_file: Option<PathBuf>,
+    pub oidc_name: Option<String>,
+    pub oidc_ca: Option<PathBuf>,
+    pub oidc_second_factor_acr: Vec<String>,
+    pub oidc_second_factor_amr: Vec<String>,
+    /// The provider of sign-in may be at plain http on this machine.
+    pub oidc_plain_loopback: bool,
     pub media_listen: SocketAddr,
     pub media_latency: Duration,
     pub media_bitrate: u32,

@@ -80,6 +80,26 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
             "mqtt.url begins with mqtts://: mqtt.ca must name the certificate that receivers and this server trust",
         ),
         (
+            "[oidc]\nissuer = 'sso.example'",
+            "oidc.issuer = `sso.example` (/loa.toml): must be the provider's issuer, a URL that begins with https://",
+        ),
+        (
+            "[oidc]\nissuer = 'https://sso.example'",
+            "oidc.issuer needs oidc.client_id: what the provider calls this server",
+        ),
+        (
+            "[oidc]\nissuer = 'http://127.0.0.1:3000'\nclient_id = 'loa'",
+            "oidc.issuer must begin with https://; http:// is for trials on this machine alone, with oidc.plain_loopback = on",
+        ),
+        (
+            "[oidc]\nname = 'Cổng tỉnh'",
+            "the other oidc settings are for oidc.issuer: set it",
+        ),
+        (
+            "[oidc]\nsecond_factor_amr = 'mfa,,otp'",
+            "oidc.second_factor_amr = `mfa,,otp` (/loa.toml): must be values without blanks, separated by commas",
+        ),
+        (
             "[public]\nhost = 'a b'",
             "public.host = `a b` (/loa.toml): must be a host name or an address, without port",
         ),

@@ -106,6 +106,29 @@ pub(super) fn https_url(text: &str) -> Result<String, String> {
         .ok_or_else(|| "a URL that begins with https://".into())
 }
 
+/// Who a provider of sign-in says that it is: a URL without question mark and fragment.
+pub(super) fn issuer(text: &str) -> Result<String, String> {
+    let known = ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme));
+    let bare = |url: url::Url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    match known && text.parse().is_ok_and(bare) {
+        true => Ok(text.into()),
+        false => Err("the provider's issuer, a URL that begins with https://".into()),
+    }
+}
+
+/// Words without blanks, separated by commas.
+pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
+    let one = |word: &str| {
+        let word = word.trim();
+        let fits = !word.is_empty() && word.bytes().all(|c| c.is_ascii_graphic());
+        fits.then(|| word.to_owned())
+    };
+    text.split(',')
+        .map(one)
+        .collect::<Option<_>>()
+        .ok_or_else(|| "values without blanks, separated by commas".into())
+}
+
 /// Host names, separated by commas: no addresses, no wildcards.
 pub(super) fn domains(text: &str) -> Result<Vec<String>, String> {
     let right = "host names separated by commas, such as loa.example";

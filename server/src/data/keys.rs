@@ -15,6 +15,12 @@ pub fn random<const N: usize>() -> [u8; N] {
     rand::rng().random()
 }
 
+/// A token that nobody can guess: 64 hexadecimal digits.
+pub fn fresh_token() -> String {
+    let digits: [u8; 64] = loa_protocol::id::hex(&random::<32>());
+    String::from_utf8(digits.to_vec()).expect("hexadecimal digits")
+}
+
 /// The key by which the record's end is signed where it is noted; not the one that commands are signed with, which may lie in
 /// a token and changes.
 ///

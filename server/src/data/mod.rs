@@ -21,10 +21,24 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-pub use keys::{random, record_key};
+pub use keys::{fresh_token, random, record_key};
 pub use signer::{KeyError, KeyPlace, Keyring, KnownKey, Signer};
 pub use token::{Token, TokenSettings};
 pub use vault::{Opened, Vault, VaultError, is_sealed};
+
+/// The first line of a file with a secret, which only its owner may read.
+///
+/// # Errors
+/// When others can read it, or it cannot be read.
+pub fn secret_line(file: &Path) -> io::Result<String> {
+    let mode = fs::metadata(file)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let text = format!("others can read it (mode {mode:o}): chmod 600");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    }
+    let text = fs::read_to_string(file)?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
 
 /// A data folder that is there.
 #[derive(Debug, Clone)]

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
 use super::gate::{Body, Entering, InPerson, Stage};
+use super::oidc::Identity;
 use super::password::{self, PasswordError};
 use super::shapes::written;
 use super::tries;
@@ -23,6 +24,10 @@ pub(super) struct Account {
     recovery_codes_left: u64,
     /// Signing in takes a second factor, so that the last one cannot be removed.
     second_factor_required: bool,
+    /// Accounts at a provider of single sign-on by which one comes in, too.
+    identities: Vec<Identity>,
+    /// One has a password: without, the last of `identities` cannot be removed.
+    has_password: bool,
     /// The latest first.
     sessions: Vec<Seen>,
 }
@@ -45,6 +50,8 @@ pub(super) struct Factor {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Seen {
     id: String,
+    /// By what it was begun: `password` or `oidc`.
+    how: String,
     /// The network address that it began from.
     origin: String,
     #[schema(format = DateTime)]
@@ -80,6 +87,7 @@ pub(super) async fn account(State(app): State<App>, it: Entering) -> Answer<Json
     let seen = |seen: store::SessionSeen| Seen {
         current: seen.id == it.session.id,
         id: seen.id.to_string(),
+        how: seen.how.name().into(),
         origin: seen.origin,
         begun_at: written(seen.created),
         last_used_at: written(seen.used),
@@ -91,11 +99,14 @@ pub(super) async fn account(State(app): State<App>, it: Entering) -> Answer<Json
         created_at: written(factor.created),
         last_used_at: factor.used.map(written),
     };
+    let identities = app.store().identities(user).await?;
     let sessions = app.store().sessions_of(app.now(), user).await?;
     Ok(Json(Account {
         factors: app.store().factors(user).await?.into_iter().map(factor).collect(),
         recovery_codes_left: app.store().recovery_codes_left(user).await?,
         second_factor_required: app.parts.config.auth_second_factor,
+        identities: identities.into_iter().map(Identity::from).collect(),
+        has_password: it.session.user.has_password,
         sessions: sessions.into_iter().map(seen).collect(),
     }))
 }

@@ -15,6 +15,7 @@ use crate::data::DataFolder;
 use crate::enrol::Known;
 use crate::enrol::claims::Book;
 use crate::https::Keeper;
+use crate::oidc::Provider;
 use crate::patience::Patience;
 use crate::playout::{Heeded, Notice};
 use crate::speech::Voices;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub measure: Box<dyn Fn(&mut Text) + Send + Sync>,
     /// The other door, where there is one.
     pub https: Option<Https>,
+    /// By whose sign-in people may come in, beside their passwords.
+    pub oidc: Option<Provider>,
     /// Turns true when the server ends.
     pub shutdown: watch::Receiver<bool>,
 }

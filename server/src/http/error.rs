@@ -210,6 +210,7 @@ impl Problem {
             "phrase" => "câu thu sẵn",
             "reading" => "cách đọc",
             "text" => "văn bản",
+            "identity" => "tài khoản đã gắn",
             _ => "địa chỉ",
         };
         let (vi, en) = (format!("Không có {vi} này."), format!("There is no such {what}."));
@@ -364,6 +365,17 @@ impl From<store::Error> for Problem {
                     let vi = "Hệ thống yêu cầu xác thực bước hai: hãy thêm cách khác trước khi bỏ cách cuối cùng.";
                     let en = "The settings require a second factor: add another one before removing the last.";
                     Self::new(StatusCode::CONFLICT, "last_factor", vi, en)
+                }
+                Refusal::Linked => {
+                    let vi =
+                        "Tài khoản đó đã gắn với một người dùng, hoặc bạn đã gắn một tài khoản khác: hãy bỏ gắn trước.";
+                    let en = "That account is linked to somebody already, or you have linked another one: take that link away first.";
+                    Self::new(StatusCode::CONFLICT, "linked", vi, en)
+                }
+                Refusal::LastWay => {
+                    let vi = "Bạn chưa có mật khẩu, nên đây là cách đăng nhập duy nhất: hãy xin người quản trị đường dẫn đặt mật khẩu trước.";
+                    let en = "You have no password, so this is your only way in: ask an administrator for a link to set one first.";
+                    Self::new(StatusCode::CONFLICT, "last_way", vi, en)
                 }
                 Refusal::Closed => Self::busy(),
             },

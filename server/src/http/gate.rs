@@ -21,6 +21,7 @@ use super::bearer;
 use super::error::{Answer, Problem};
 use super::listen::Door;
 use crate::authority::{Authority, Right};
+pub(crate) use crate::data::fresh_token;
 use crate::store::{self, Actor, User};
 
 /// The session's cookie; behind https its name is prefixed, so that no other host can set it.
@@ -384,12 +385,6 @@ pub(crate) fn hash(token: &str) -> String {
 pub(super) fn csrf(token: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, token.as_bytes());
     let digits: [u8; 64] = loa_protocol::id::hex(hmac::sign(&key, b"loa csrf").as_ref());
-    String::from_utf8(digits.to_vec()).expect("hexadecimal digits")
-}
-
-/// A token that nobody can guess: 64 hexadecimal digits.
-pub(crate) fn fresh_token() -> String {
-    let digits: [u8; 64] = loa_protocol::id::hex(&crate::data::random::<32>());
     String::from_utf8(digits.to_vec()).expect("hexadecimal digits")
 }
 

@@ -13,7 +13,7 @@ use super::gate::{self, Body, Origin};
 use super::password;
 use super::sessions::{self, Begun};
 use super::shapes::Session;
-use crate::store::Actor;
+use crate::store::{self, Actor};
 
 /// The link with `token`, in a console at `url`.
 pub fn address(url: &str, token: &str) -> String {
@@ -92,5 +92,5 @@ pub(super) async fn choose(
         origin: origin.to_string(),
     };
     let user = app.store().spend_link(&actor, app.now(), &token_hash, &hash).await?;
-    sessions::begin(&app, &headers, &actor, &user, false).await
+    sessions::begin(&app, &headers, &actor, &user, store::How::Password, false).await
 }

@@ -40,6 +40,8 @@ pub(super) struct Counters {
     pub(super) waits: Count,
     pub(super) wrong_codes: Count,
     pub(super) wrong_passkeys: Count,
+    /// What came back from the provider of single sign-on did not let anybody in.
+    pub(super) refused_oidc: Count,
     /// Requests that another site made a browser send.
     pub(super) foreign: Count,
     pub(super) refused_tokens: Count,
@@ -151,6 +153,7 @@ async fn text(app: &App) -> Answer<Shown> {
         ("reason=\"password\"", app.counters.wrong_passwords.get()),
         ("reason=\"disabled\"", app.counters.disabled.get()),
         ("reason=\"wait\"", app.counters.waits.get()),
+        ("reason=\"oidc\"", app.counters.refused_oidc.get()),
     ];
     text.counter("sign_ins_refused", "Sign-ins refused by reason.", &refused);
     let failed = [

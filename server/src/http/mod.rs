@@ -26,6 +26,7 @@ mod limits;
 pub mod links;
 pub mod listen;
 pub mod metrics;
+mod oidc;
 mod pace;
 pub mod password;
 mod phrases;
@@ -131,6 +132,9 @@ fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(sessions::set_up))
         .routes(routes!(sessions::sign_in, sessions::who_am_i, sessions::sign_out))
+        .routes(routes!(oidc::ways))
+        .routes(routes!(oidc::begin))
+        .routes(routes!(oidc::finish))
         .routes(routes!(factors::show_code))
         .routes(routes!(factors::passkey_options))
         .routes(routes!(factors::show_passkey))
@@ -143,6 +147,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(factors::new_passkey_options))
         .routes(routes!(factors::add_passkey))
         .routes(routes!(factors::remove))
+        .routes(routes!(oidc::begin_linking))
+        .routes(routes!(oidc::link))
+        .routes(routes!(oidc::unlink))
         .routes(routes!(users::list, users::invite))
         .routes(routes!(users::change))
         .routes(routes!(users::link))

@@ -1,18 +1,33 @@
-//! Signing in and out, and the first administrator.
+//! Signing in with a password, signing out, and the first administrator.
+
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use loa_protocol::UnixMicros;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
-use super::gate::{self, Body, Entering, HALF, IDLE, LONGEST, Origin, Stage};
+use super::gate::{self, Body, Entering, HALF, IDLE, LONGEST, Origin, Site, Stage};
 use super::shapes::{SecondFactor, Session, Setup, SignIn};
 use super::{password, tries};
 use crate::authority::Grant;
 use crate::patience::Key;
-use crate::store::{Actor, Entry, NewSession, NewUser, User};
+use crate::store::{Actor, Entry, How, NewSession, NewUser, User};
+
+/// So long is waited for where one signs out of the provider.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// One is signed out here.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SignedOut {
+    /// Where one signs out of the provider, too.
+    provider_url: String,
+}
 
 /// A session and its cookies.
 pub(super) type Begun = (HeaderMap, Json<Session>);
@@ -50,7 +65,7 @@ pub(super) async fn set_up(
         password: password::hash(it.password).await?,
     };
     let user = app.store().set_up(&actor, now, &token_hash, new).await?;
-    begin(&app, &headers, &actor, &user, false).await
+    begin(&app, &headers, &actor, &user, How::Password, false).await
 }
 
 /// Sign in
@@ -94,7 +109,7 @@ pub(super) async fn sign_in(
     let detail = match user {
         Some(user) if right && user.disabled.is_none() => {
             attempt.right().await?;
-            return begin(&app, &headers, &actor, &user, false).await;
+            return begin(&app, &headers, &actor, &user, How::Password, false).await;
         }
         Some(_) if right => {
             app.counters.disabled.add();
@@ -138,25 +153,48 @@ pub(super) async fn who_am_i(it: Entering) -> Json<Session> {
 /// Sign out
 #[utoipa::path(
     delete, path = "/api/v1/session", operation_id = "signOut", tag = "session",
-    responses((status = 204, description = "Signed out"), Guarded),
+    responses(
+        (status = 200, description = "Signed out; of the provider by which one came in, one signs out at that address", body = SignedOut),
+        (status = 204, description = "Signed out"),
+        Guarded,
+    ),
     security(("session" = []))
 )]
-pub(super) async fn sign_out(State(app): State<App>, it: Entering) -> Answer<(StatusCode, [(HeaderName, String); 1])> {
+pub(super) async fn sign_out(State(app): State<App>, site: Site, it: Entering) -> Answer<Response> {
     app.store().end_session(&it.actor, app.now(), &it.token_hash).await?;
-    Ok((
-        StatusCode::NO_CONTENT,
-        [(header::SET_COOKIE, gate::set_cookie(&app, ""))],
-    ))
+    let gone = [(header::SET_COOKIE, gate::set_cookie(&app, ""))];
+    let farewell = match (&app.parts.oidc, site.0) {
+        (Some(provider), Some(site)) if it.session.how == How::Oidc => {
+            // Here they are out already: what the provider says is not waited for long.
+            let farewell = tokio::time::timeout(FAREWELL, provider.farewell(app.now(), &site));
+            farewell.await.unwrap_or_default()
+        }
+        _ => None,
+    };
+    Ok(match farewell {
+        Some(url) => {
+            let provider_url = url.into();
+            (gone, Json(SignedOut { provider_url })).into_response()
+        }
+        None => (StatusCode::NO_CONTENT, gone).into_response(),
+    })
 }
 
-/// Begins a session of who showed who they are; `strong`: by a second factor, too. It is half if one is to follow.
-pub(super) async fn begin(app: &App, headers: &HeaderMap, actor: &Actor, user: &User, strong: bool) -> Answer<Begun> {
+/// Begins a session of who showed who they are by `how`; `strong`: by a second factor, too. It is half if one is to follow.
+pub(super) async fn begin(
+    app: &App,
+    headers: &HeaderMap,
+    actor: &Actor,
+    user: &User,
+    how: How,
+    strong: bool,
+) -> Answer<Begun> {
     let now = app.now();
     let factors = app.store().factor_counts(user.id).await?;
     let half = !strong && (factors != [0; 2] || app.parts.config.auth_second_factor);
     let token = gate::fresh_token();
     let token_hash = gate::hash(&token);
-    let new = fresh(now, &token_hash, half, strong);
+    let new = fresh(now, &token_hash, half, strong, how);
     app.store().begin_session(actor, now, user, new).await?;
     let second_factor = match (half, strong) {
         (true, _) => SecondFactor::Needed,
@@ -167,13 +205,14 @@ pub(super) async fn begin(app: &App, headers: &HeaderMap, actor: &Actor, user: &
 }
 
 /// A session that begins now.
-fn fresh(now: UnixMicros, token_hash: &str, half: bool, second_factor: bool) -> NewSession<'_> {
+fn fresh(now: UnixMicros, token_hash: &str, half: bool, second_factor: bool, how: How) -> NewSession<'_> {
     NewSession {
         token_hash,
         expires: UnixMicros(now.0 + if half { HALF } else { IDLE }),
         ends: UnixMicros(now.0 + LONGEST),
         half,
         second_factor,
+        how,
     }
 }
 
@@ -182,7 +221,7 @@ pub(super) async fn raise(app: &App, headers: &HeaderMap, it: &Entering, how: &s
     let token = gate::fresh_token();
     let (token_hash, user) = (gate::hash(&token), &it.session.user);
     let now = app.now();
-    let new = fresh(now, &token_hash, false, true);
+    let new = fresh(now, &token_hash, false, true, it.session.how);
     app.store()
         .raise_session(&it.actor, now, user.id, &it.token_hash, new, how)
         .await?;

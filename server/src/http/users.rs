@@ -298,7 +298,7 @@ async fn person(app: &App, caller: &Caller, view: &View, user: store::User) -> A
         display_name: user.display_name,
         grants: user.grants.iter().map(shapes::Grant::from).collect(),
         disabled_at: user.disabled.map(written),
-        invited: !user.has_password,
+        invited: !user.has_password && !app.store().is_linked(user.id).await?,
         factors: shapes::kinds(counts),
     })
 }

@@ -8,7 +8,7 @@ use loa_protocol::UnixMicros;
 use loa_protocol::succession::{FIRST, Trust};
 
 use crate::config::Config;
-use crate::data::{DataFolder, KeyError, KeyPlace, Keyring, KnownKey, Token, TokenSettings};
+use crate::data::{self, DataFolder, KeyError, KeyPlace, Keyring, KnownKey, Token, TokenSettings};
 use crate::store::{self, Actor, Store};
 
 /// Why there are no signing keys.
@@ -54,22 +54,11 @@ pub(crate) fn place(config: &Config, data: &DataFolder) -> Result<KeyPlace, Ring
     }
 }
 
-/// The first line of the file, which only its owner may read.
 fn read_pin(file: &Path) -> Result<String, RingError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let read = || {
-        let mode = std::fs::metadata(file)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            let text = format!("others can read it (mode {mode:o}): chmod 600");
-            return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, text));
-        }
-        std::fs::read_to_string(file)
-    };
-    let text = read().map_err(|reason| RingError::Pin {
+    data::secret_line(file).map_err(|reason| RingError::Pin {
         file: file.display().to_string(),
         reason,
-    })?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    })
 }
 
 /// The ring of signing keys; the first is made if there was none.

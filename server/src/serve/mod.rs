@@ -27,7 +27,7 @@ use crate::http::listen::{Listener, Patience, Places};
 use crate::http::{self, App, Parts};
 use crate::https::{self, Https};
 use crate::store::{self, Store};
-use crate::{clock, enrol, playout};
+use crate::{clock, enrol, oidc, playout};
 
 pub use keys::RingError;
 pub(crate) use line::trusted;
@@ -72,6 +72,9 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// The settings of single sign-on.
+    #[error(transparent)]
+    Oidc(#[from] oidc::OpenError),
     /// There is nothing to show by HTTPS.
     #[error("HTTPS: {0}")]
     Https(#[from] https::Error),
@@ -190,6 +193,7 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         authority: https.authority.clone(),
     });
     let places = Places::new(config.limits_connections, config.limits_address_connections);
+    let oidc = oidc::Provider::open(&config, oidc::PATIENCE)?;
 
     let known = enrol::Known {
         keys,
@@ -234,6 +238,7 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         claims,
         measure: Box::new(move |text| measures.write(text)),
         https: shown,
+        oidc,
         shutdown: shutdown.clone(),
     });
     // Each part a task of its own, so that none holds up another.

@@ -81,6 +81,12 @@ pub enum Refusal {
     /// The settings want everybody to have one.
     #[error("the last second factor cannot be removed, since the settings require one")]
     LastFactor,
+    /// The account at the provider is somebody's already, or they have one there.
+    #[error("that account is linked already, or another one of that provider is")]
+    Linked,
+    /// Without a password they could not come in any more.
+    #[error("it is their only way to come in: a password must be there first")]
+    LastWay,
     /// A receiver that was revoked has no secret to be changed: it can only be enrolled again.
     #[error("the receiver is revoked")]
     Revoked,

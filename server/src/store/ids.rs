@@ -56,6 +56,10 @@ id!(
     FactorId
 );
 id!(
+    /// Somebody's account at a provider of sign-in.
+    IdentityId
+);
+id!(
     /// An API token, not what it is shown by.
     TokenId
 );

@@ -1,4 +1,4 @@
-//! Links by which somebody chooses a password: invitations and resets. Here: one a user at most, of which only the hash is
+//! Links by which somebody chooses a password, or comes in by single sign-on the first time: invitations and resets. Here: one a user at most, of which only the hash is
 //! kept, and that choosing the password spends it. Not here: addresses (`http::links`).
 
 use loa_protocol::UnixMicros;
@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 
 use super::pool::Transaction;
 use super::row::{Columns as _, micros};
-use super::{Actor, Change, Entry, Error, Store, User, UserId, devices, factors, sessions, users};
+use super::{Actor, Change, Entry, Error, Store, User, UserId, devices, factors, identities, sessions, users};
 use crate::authority::Grant;
 
 /// What a link is for.
@@ -132,12 +132,7 @@ impl Store {
         };
         let mut work = self.begin(entry).await?;
         let tx = &mut work.tx;
-        let row = sqlx::query(LOOK)
-            .bind(token_hash.to_owned())
-            .bind(micros(now))
-            .fetch_optional(&mut **tx)
-            .await?;
-        let link = row.as_ref().map(read).transpose()?.ok_or(Error::Missing("link"))?;
+        let link = in_work(tx, now, token_hash).await?;
         let id = link.user.id;
         void(tx, id).await?;
         users::keep_password(tx, id, password).await?;
@@ -146,7 +141,9 @@ impl Store {
         let mut cleared = "";
         if link.clears_factors {
             factors::clear(tx, id).await?;
-            cleared = ", second factors removed";
+            // Somebody else may have linked an account of their own.
+            identities::clear(tx, id).await?;
+            cleared = ", second factors and single sign-on removed";
         }
         let user = users::in_work(tx, id, None).await?;
         work.entry.subject = id.to_string();
@@ -160,6 +157,16 @@ impl Store {
 const LOOK: &str = "SELECT u.*, l.kind AS kind, l.clears_factors AS clears_factors FROM links l \
                     JOIN users u ON u.id = l.user_id \
                     WHERE l.token_hash = $1 AND l.expires > $2 AND u.disabled IS NULL";
+
+/// The link as a change under way sees it, if it can be used.
+pub(super) async fn in_work(tx: &mut Transaction, now: UnixMicros, token_hash: &str) -> Result<Link, Error> {
+    let row = sqlx::query(LOOK)
+        .bind(token_hash.to_owned())
+        .bind(micros(now))
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(read).transpose()?.ok_or(Error::Missing("link"))
+}
 
 fn read(row: &AnyRow) -> Result<Link, Error> {
     Ok(Link {

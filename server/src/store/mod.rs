@@ -3,8 +3,8 @@
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
 //! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`],
-//! [`schedules`], [`overrides`] hold rows and what people do to them; [`speech`] holds what is read aloud; [`factors`], [`links`], [`devices`]
-//! and [`failures`] are about how people come in;
+//! [`schedules`], [`overrides`] hold rows and what people do to them; [`speech`] holds what is read aloud; [`factors`], [`identities`],
+//! [`links`], [`devices`] and [`failures`] are about how people come in;
 //! [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
 
@@ -19,6 +19,7 @@ mod error;
 pub mod factors;
 pub mod facts;
 pub mod failures;
+pub mod identities;
 pub mod ids;
 pub mod keys;
 pub mod links;
@@ -48,14 +49,17 @@ pub use changes::Change;
 pub use claims::ClaimKeys;
 pub use error::{Error, Invalid, Refusal};
 pub use factors::{Factor, FactorKind, NewFactor};
-pub use ids::{BulletinId, FactorId, OverrideId, PhraseId, ReadingId, ScheduleId, SessionId, TokenId, UserId};
+pub use identities::{Identity, Outside};
+pub use ids::{
+    BulletinId, FactorId, IdentityId, OverrideId, PhraseId, ReadingId, ScheduleId, SessionId, TokenId, UserId,
+};
 pub use links::{Link, LinkKind};
 pub use overrides::Override;
 pub use receivers::{NewReceiver, Receiver, ReceiverChange};
 pub use record::{Actor, Entry, More};
 pub use schedules::{Late, NewSchedule, Once, Schedule};
 pub use sealed::Rotated;
-pub use sessions::{NewSession, Session, SessionSeen};
+pub use sessions::{How, NewSession, Session, SessionSeen};
 pub use speech::{BulletinText, NewPhrase, Phrase, Reading, TextPart};
 pub use tokens::{NewToken, Token};
 pub use users::{NewUser, User, UserChange};

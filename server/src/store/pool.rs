@@ -36,6 +36,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "schedules", include_str!("../../migrations/0009_schedules.sql")),
     (12, "csrf", include_str!("../../migrations/0012_csrf.sql")),
     (8, "speech", include_str!("../../migrations/0008_speech.sql")),
+    (7, "identities", include_str!("../../migrations/0007_identities.sql")),
 ];
 
 /// What a migration does besides on one kind of database.

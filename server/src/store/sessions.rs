@@ -8,6 +8,29 @@ use super::pool::Transaction;
 use super::row::{Columns as _, integer, micros};
 use super::{Actor, Change, Entry, Error, SessionId, Store, User, UserId, ids, users};
 
+/// By what a session was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// A password.
+    Password,
+    /// An account at a provider of sign-in (OpenID Connect).
+    Oidc,
+}
+
+impl How {
+    /// Its name, in the database and in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Oidc => "oidc",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Password, Self::Oidc].into_iter().find(|how| how.name() == name)
+    }
+}
+
 /// A session that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -25,6 +48,8 @@ pub struct Session {
     pub half: bool,
     /// When a second factor was shown in it.
     pub second_factor: Option<UnixMicros>,
+    /// By what it was begun.
+    pub how: How,
     /// How many of each kind of second factor its user has: codes, passkeys.
     pub factors: [u64; 2],
 }
@@ -42,6 +67,8 @@ pub struct NewSession<'a> {
     pub half: bool,
     /// A second factor was shown.
     pub second_factor: bool,
+    /// By what it is begun.
+    pub how: How,
 }
 
 /// One of somebody's sessions, as told to them.
@@ -49,6 +76,8 @@ pub struct NewSession<'a> {
 pub struct SessionSeen {
     /// Its identifier.
     pub id: SessionId,
+    /// By what it was begun.
+    pub how: How,
     /// The network address that it began from.
     pub origin: String,
     /// When it began.
@@ -69,7 +98,13 @@ impl Store {
         user: &User,
         new: NewSession<'_>,
     ) -> Result<SessionId, Error> {
-        let detail = if new.half { "second factor to follow" } else { "" };
+        let detail = match (new.how, new.half) {
+            (How::Password, true) => "second factor to follow",
+            (How::Password, false) => "",
+            (How::Oidc, true) => "single sign-on, second factor to follow",
+            (How::Oidc, false) if new.second_factor => "single sign-on, second factor by the provider",
+            (How::Oidc, false) => "single sign-on",
+        };
         let mut work = self
             .begin(Entry {
                 at: now,
@@ -132,7 +167,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn session(&self, now: UnixMicros, token_hash: &str) -> Result<Option<Session>, Error> {
         let row = sqlx::query(
-            "SELECT u.*, s.id AS session_id, s.created AS session_created, s.expires AS expires, s.ends AS ends, s.half AS half, \
+            "SELECT u.*, s.id AS session_id, s.created AS session_created, s.expires AS expires, s.ends AS ends, s.half AS half, s.how AS how, \
              s.second_factor AS second_factor, \
              (SELECT COUNT(*) FROM factors f WHERE f.user_id = u.id AND f.kind = 'totp') AS codes, \
              (SELECT COUNT(*) FROM factors f WHERE f.user_id = u.id AND f.kind = 'passkey') AS passkeys \
@@ -152,6 +187,7 @@ impl Store {
                 ends: row.instant("ends")?,
                 half: row.flag("half")?,
                 second_factor: row.maybe_number("second_factor")?.map(UnixMicros),
+                how: row.id("how", How::named)?,
                 factors: [row.number("codes")?, row.number("passkeys")?],
             })
         };
@@ -168,7 +204,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn sessions_of(&self, now: UnixMicros, user: UserId) -> Result<Vec<SessionSeen>, Error> {
         let rows = sqlx::query(
-            "SELECT id, origin, created, used FROM sessions \
+            "SELECT id, how, origin, created, used FROM sessions \
              WHERE user_id = $1 AND half = 0 AND expires > $2 AND ends > $2 ORDER BY used DESC, id DESC",
         )
         .bind(user.to_string())
@@ -178,6 +214,7 @@ impl Store {
         let read = |row: &AnyRow| {
             Ok(SessionSeen {
                 id: row.id("id", SessionId::parse)?,
+                how: row.id("how", How::named)?,
                 origin: row.text("origin")?,
                 created: row.instant("created")?,
                 used: row.instant("used")?,
@@ -302,8 +339,8 @@ async fn insert(
 ) -> Result<SessionId, Error> {
     let id = SessionId(ids::fresh(now));
     sqlx::query(
-        "INSERT INTO sessions (token_hash, id, user_id, origin, created, used, expires, ends, half, second_factor) \
-         VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9)",
+        "INSERT INTO sessions (token_hash, id, user_id, origin, created, used, expires, ends, half, second_factor, how) \
+         VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10)",
     )
     .bind(new.token_hash.to_owned())
     .bind(id.to_string())
@@ -314,6 +351,7 @@ async fn insert(
     .bind(micros(new.ends))
     .bind(i64::from(new.half))
     .bind(new.second_factor.then(|| micros(now)))
+    .bind(new.how.name())
     .execute(&mut **tx)
     .await?;
     Ok(id)

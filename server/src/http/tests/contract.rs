@@ -50,11 +50,14 @@ fn without_a_session_only_the_public_is_answered() {
     assert_eq!(
         public,
         [
+            "GET /api/v1/sign-in",
             "GET /healthz",
             "GET /metrics",
             "POST /api/v1/link",
             "POST /api/v1/link/look",
             "POST /api/v1/session",
+            "POST /api/v1/session/oidc",
+            "POST /api/v1/session/oidc/begin",
             "POST /api/v1/setup"
         ]
     );

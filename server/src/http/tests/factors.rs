@@ -353,6 +353,7 @@ fn emergencies_take_a_second_factor() {
         ends: UnixMicros(u64::MAX / 4),
         half: false,
         second_factor: false,
+        how: crate::store::How::Password,
     };
     server
         .runtime

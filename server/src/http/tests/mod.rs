@@ -9,8 +9,10 @@ mod factors;
 mod hostile;
 mod limits;
 mod live;
+mod oidc;
 mod patience;
 mod people;
+mod provider;
 mod record;
 mod schedules;
 mod speech;
@@ -104,6 +106,7 @@ impl Server {
         let tell = told.clone();
         let places = Places::new(config.limits_connections, config.limits_address_connections);
         let claims = Arc::new(Mutex::new(Book::default()));
+        let oidc = crate::oidc::Provider::open(&config, Duration::from_secs(3)).unwrap();
         let app = App::new(Parts {
             store: store.clone(),
             data: data.clone(),
@@ -122,6 +125,7 @@ impl Server {
             claims: claims.clone(),
             measure: Box::new(|text| text.counter("of_others", "What others count.", &[("", 7)])),
             https: None,
+            oidc,
             shutdown: shutdown.clone(),
         });
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -235,9 +239,10 @@ impl Client {
     fn take_session(&mut self, reply: &Reply) {
         for cookie in reply.headers.get_all("set-cookie") {
             let pair = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
-            match pair.contains("loa_known_") {
-                true => self.known = pair,
-                false => self.cookie = pair,
+            match pair.split('=').next().unwrap_or_default() {
+                name if name.contains("loa_known_") => self.known = pair,
+                name if name.contains("loa_oidc") => {}
+                _ => self.cookie = pair,
             }
         }
         let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();

@@ -424,6 +424,7 @@ async fn sessions_end(url: &str) {
             ends: later(85),
             half: token == "half",
             second_factor: false,
+            how: How::Password,
         };
         store.begin_session(&actor(), NOW, &user, new).await.unwrap();
     }

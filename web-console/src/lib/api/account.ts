@@ -1,9 +1,17 @@
 // What one asks of the server about oneself: password, second factors, sessions, tokens; and the links that let people in.
 import { ask, keep, type Session } from './client';
+import type { Identity } from './oidc';
 
 export type Factor = { id: string; kind: string; name: string; created_at: string; last_used_at?: string };
-export type OwnSession = { id: string; begun_at: string; last_used_at: string; origin: string; current: boolean };
-export type Account = { factors: Factor[]; recovery_codes_left: number; second_factor_required: boolean; sessions: OwnSession[] };
+export type OwnSession = { id: string; /** By what it was begun. */ how: 'password' | 'oidc'; begun_at: string; last_used_at: string; origin: string; current: boolean };
+export type Account = {
+  factors: Factor[];
+  recovery_codes_left: number;
+  second_factor_required: boolean;
+  identities: Identity[];
+  has_password: boolean;
+  sessions: OwnSession[];
+};
 export type Token = { id: string; name: string; rights: string[]; area_id?: string; created_at: string; expires_at: string; last_used_at?: string };
 export type NewToken = { name: string; rights: string[]; area_id?: string; expires_at: string };
 export type Link = { username: string; display_name: string; kind: string };

@@ -121,9 +121,11 @@ export const showCode = async (code: string) => keep(await ask<Session>('post', 
 /** How else one can come in: the name of the OpenID Connect provider, if there is one. */
 export const waysIn = () => ask<{ oidc?: { name: string } }>('get', '/api/v1/sign-in');
 
-export async function signOut(): Promise<void> {
-  await take(api.DELETE('/api/v1/session'));
+/** Ends the session. Whoever came in by single sign-on leaves its provider, too: gives the address where, if there is one. */
+export async function signOut(): Promise<string | undefined> {
+  const answer = await ask<{ provider_url: string } | undefined>('delete', '/api/v1/session');
   csrf = '';
+  return answer?.provider_url;
 }
 
 export const approve = (id: string) => take(api.POST('/api/v1/bulletins/{id}/approve', { params: { path: { id } } }));

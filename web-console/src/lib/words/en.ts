@@ -33,7 +33,7 @@ export const en: Words = {
   menuAccount: 'My account',
 
   secondTitle: 'Second step',
-  secondIntro: 'The password is right. One more step to be sure that it is you.',
+  secondIntro: 'One more step to be sure that it is you.',
   code: 'The 6 digits in your authenticator app',
   recoveryCode: 'Recovery code',
   recoveryHint: 'One of the codes printed when the second step was set up. Each works once.',
@@ -45,7 +45,6 @@ export const en: Words = {
   checking: 'Checking…',
   otherPerson: 'Sign in as somebody else',
   signInWith: (name) => `Sign in with ${name}`,
-  oidcFailed: 'Signing in by the other system did not work. Try again, or use the password.',
   waitUntil: (time) => `Too many wrong attempts. Another one is possible at ${time}.`,
   waitLeft: (seconds) => `${s(seconds, 'second', 'seconds')} left.`,
 

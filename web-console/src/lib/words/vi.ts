@@ -32,7 +32,7 @@ export const vi = {
   menuAccount: 'Tài khoản của tôi',
 
   secondTitle: 'Xác thực bước hai',
-  secondIntro: 'Mật khẩu đúng. Còn một bước nữa để chắc chắn là bạn.',
+  secondIntro: 'Còn một bước nữa để chắc chắn là bạn.',
   code: 'Mã 6 chữ số trong ứng dụng xác thực',
   recoveryCode: 'Mã khôi phục',
   recoveryHint: 'Một trong các mã đã in ra khi đặt xác thực bước hai. Mỗi mã dùng được một lần.',
@@ -44,7 +44,6 @@ export const vi = {
   checking: 'Đang kiểm tra…',
   otherPerson: 'Đăng nhập người khác',
   signInWith: (name: string) => `Đăng nhập bằng ${name}`,
-  oidcFailed: 'Chưa đăng nhập được bằng hệ thống kia. Thử lại, hoặc dùng mật khẩu.',
   waitUntil: (time: string) => `Thử sai quá nhiều lần. Lúc ${time} mới thử lại được.`,
   waitLeft: (seconds: number) => `Còn ${seconds} giây.`,
 

@@ -36,6 +36,14 @@ export const en: More = {
   reading: 'Reading…',
   makeBulletin: 'Make the bulletin',
   notSpoken: 'It could not be read',
+  notSignedIn: 'You are not signed in',
+  identityTitle: 'Single sign-on',
+  identityIntro: 'Link your account at the province’s sign-in system: from then on you come in by that account, without a password.',
+  identityNotLinked: 'The account was not linked',
+  linkWith: (provider) => `Link your ${provider} account`,
+  unlink: 'Unlink',
+  unlinkNamed: (name) => `Unlink: ${name}`,
+  unlinkSure: (name) => `Unlink “${name}”? You cannot come in by that account any more; other sessions begun by it end.`,
 
   noRoles: 'No role was given yet.',
   currentPassword: 'Present password',
@@ -239,6 +247,8 @@ export const en: More = {
   },
   acts: {
     'session.begin': 'Signed in',
+    'identity.link': 'Linked a single sign-on account',
+    'identity.unlink': 'Unlinked a single sign-on account',
     'session.refuse': 'Sign-in refused',
     'session.end': 'Signed out',
     'bulletin.upload': 'Uploaded a bulletin',

@@ -37,6 +37,14 @@ export const vi = {
   reading: 'Đang đọc…',
   makeBulletin: 'Tạo bản tin',
   notSpoken: 'Chưa đọc được',
+  notSignedIn: 'Chưa đăng nhập được',
+  identityTitle: 'Đăng nhập một lần',
+  identityIntro: 'Gắn tài khoản của bạn ở hệ thống đăng nhập của tỉnh: sau đó vào đây bằng tài khoản ấy, không cần mật khẩu.',
+  identityNotLinked: 'Chưa gắn được tài khoản',
+  linkWith: (provider: string) => `Gắn tài khoản ${provider}`,
+  unlink: 'Bỏ gắn',
+  unlinkNamed: (name: string) => `Bỏ gắn: ${name}`,
+  unlinkSure: (name: string) => `Bỏ gắn “${name}”? Từ đó không vào đây bằng tài khoản ấy được nữa; các phiên khác đã vào bằng nó kết thúc.`,
 
   noRoles: 'Chưa được giao việc gì.',
   currentPassword: 'Mật khẩu đang dùng',
@@ -250,6 +258,8 @@ export const vi = {
   } as Record<string, string>,
   acts: {
     'session.begin': 'Đăng nhập',
+    'identity.link': 'Gắn tài khoản đăng nhập một lần',
+    'identity.unlink': 'Bỏ gắn tài khoản đăng nhập một lần',
     'session.refuse': 'Đăng nhập bị từ chối',
     'session.end': 'Đăng xuất',
     'bulletin.upload': 'Tải bản tin lên',
