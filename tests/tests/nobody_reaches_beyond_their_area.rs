@@ -103,7 +103,7 @@ fn try_row(world: &World, callers: &[Caller], operation: &Operation, row: &Row) 
         .context("nobody")?;
     for caller in callers {
         let fits = caller.program && !operation.programs;
-        let as_one_of = match fits {
+        let as_one_of: &[(u16, &str)] = match fits {
             true => &[(403, "session_only")],
             false if passes(row.gate, caller) => continue,
             // A device that nobody knows is not found by who may.

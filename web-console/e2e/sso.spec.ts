@@ -48,7 +48,7 @@ test('an account is linked, lets in without a password, and is taken away again'
   await byProvider(page).click();
   await inside(page);
   await menu(page, vi.menuAccount).click();
-  await expect(page.getByText(new RegExp(`· ${more.identityTitle}`))).toBeVisible();
+  await expect(page.getByText(new RegExp(`· ${more.identityTitle}`)).first()).toBeVisible();
 
   // Whoever came in by the provider leaves the provider, too.
   await page.getByRole('button', { name: vi.signOut }).click();
@@ -66,7 +66,11 @@ test('an account is linked, lets in without a password, and is taken away again'
 
   // The record says all of it.
   await menu(page, vi.menuRecord).click();
-  for (const what of ['identity.link', 'identity.unlink'] as const) await expect(page.getByText(more.acts[what] ?? what).first()).toBeVisible();
+  for (const what of ['identity.link', 'identity.unlink']) {
+    const entry = page.locator(`article[data-what="${what}"]`).first();
+    await expect(entry).toContainText(more.acts[what] ?? '-');
+    await expect(entry).toContainText(`${login}@tinh.example (${login})`);
+  }
 });
 
 test('an account that nobody has linked does not come in, and the password goes on', async ({ page }) => {

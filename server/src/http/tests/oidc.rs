@@ -68,7 +68,7 @@ impl Client {
 }
 
 impl Server {
-    /// What was refused, as the record says it.
+    /// What was refused, as the record says it, the latest first.
     fn refusals(&self) -> Vec<String> {
         let lines = self.lines().into_iter();
         lines
@@ -140,7 +140,7 @@ fn somebody_links_an_account_comes_in_by_it_leaves_and_takes_the_link_away() {
     let told: Vec<_> = server
         .lines()
         .into_iter()
-        .map(|line| (line.what, line.who, line.detail))
+        .map(|line| (line.what, line.actor.who, line.detail))
         .collect();
     let account = format!("s-1@tinh.example (s-1) at {}", provider.issuer);
     for (what, detail) in [
@@ -275,7 +275,7 @@ fn a_sign_in_is_one_browsers_and_counts_once() {
     brought["error"] = "access_denied\u{1b}[31m".into();
     refused(browser.back(FINISH, &sent.cookie, &brought), "oidc_denied");
     assert_eq!(
-        server.refusals().last().unwrap(),
+        server.refusals().first().unwrap(),
         "single sign-on: the provider says access_denied[31m"
     );
     assert_eq!(provider.asked().1, tokens);
@@ -435,7 +435,7 @@ fn who_is_invited_comes_in_by_their_account_and_has_no_password() {
     assert_eq!(mai.get("/api/v1/session").status, 401);
     let reply = server.anybody().come_in(&provider, "s-2");
     assert_eq!(reply.error(), (409, "disabled".into(), vec![]));
-    assert_eq!(server.refusals().last().unwrap(), "single sign-on: mai is disabled");
+    assert_eq!(server.refusals().first().unwrap(), "single sign-on: mai is disabled");
 }
 
 #[test]
@@ -469,7 +469,8 @@ fn second_factors_are_ours_unless_the_settings_trust_the_providers() {
             password: String::new(),
         };
         let later = UnixMicros(now().0 + 60_000_000);
-        let invited = server.store.invite(&actor, now(), new, &hash(token), later);
+        let token_hash = hash(token);
+        let invited = server.store.invite(&actor, now(), new, &token_hash, later);
         server.runtime.block_on(invited).unwrap();
         provider.claims(claims.clone());
         let mut lan = server.anybody();

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Form, Json, Router};
+use axum::{Json, Router};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD as URL64};
 use ring::rand::SystemRandom;
@@ -78,7 +78,7 @@ type Shared = Arc<Mutex<Inside>>;
 pub(super) struct Provider {
     pub(super) issuer: String,
     inside: Shared,
-    runtime: Option<tokio::runtime::Runtime>,
+    _runtime: tokio::runtime::Runtime,
 }
 
 impl Provider {
@@ -106,7 +106,7 @@ impl Provider {
         Self {
             issuer,
             inside,
-            runtime: Some(runtime),
+            _runtime: runtime,
         }
     }
 
@@ -161,13 +161,6 @@ impl Provider {
     }
 }
 
-impl Drop for Provider {
-    fn drop(&mut self) {
-        // Some of its answers never come.
-        self.runtime.take().unwrap().shutdown_background();
-    }
-}
-
 fn fresh_key() -> EcdsaKeyPair {
     let random = SystemRandom::new();
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ES256, &random).unwrap();
@@ -204,7 +197,8 @@ async fn keys(State(it): State<Shared>) -> Json<Value> {
     Json(json!({ "keys": [key] }))
 }
 
-async fn token(State(it): State<Shared>, headers: HeaderMap, Form(form): Form<HashMap<String, String>>) -> Response {
+async fn token(State(it): State<Shared>, headers: HeaderMap, form: axum::body::Bytes) -> Response {
+    let form: HashMap<String, String> = url::form_urlencoded::parse(&form).into_owned().collect();
     let wrong = {
         let mut it = it.lock().unwrap();
         it.asked.1 += 1;
