@@ -1,7 +1,7 @@
 //! A country of one commune: areas above, in, below and beside it, things in each, and people who are something in one of
 //! them. Here: how it is made, through the API, and what may be expected of its people. Not here: what is asked (`rows`).
 
-pub mod rows;
+pub(crate) mod rows;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use At::{Beyond, Child, Everywhere, Foreign, Own, Parent};
 
 /// Where something lies or somebody is something, seen from the commune that all is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum At {
+pub(crate) enum At {
     /// In all areas, and in none.
     Everywhere,
     /// The province.
@@ -32,7 +32,7 @@ pub enum At {
 
 impl At {
     /// Whether a grant here is good for what lies there.
-    pub fn covers(self, there: Self) -> bool {
+    pub(crate) fn covers(self, there: Self) -> bool {
         match self {
             Everywhere => true,
             Parent => matches!(there, Parent | Own | Child | Foreign),
@@ -43,7 +43,7 @@ impl At {
 }
 
 /// What each role may do.
-pub const ROLES: [(&str, &[&str]); 5] = [
+pub(crate) const ROLES: [(&str, &[&str]); 5] = [
     ("officer", &["see", "compose", "broadcast"]),
     ("approver", &["see", "compose", "broadcast", "approve", "emergency"]),
     ("administrator", &["see", "receivers", "areas", "people", "record"]),
@@ -55,58 +55,58 @@ pub const ROLES: [(&str, &[&str]); 5] = [
 const PLACES: [At; 4] = [Parent, Own, Child, Foreign];
 
 /// What all that only some may know is called.
-pub const VEILED: &str = "Kín";
+pub(crate) const VEILED: &str = "Kín";
 
 /// Somebody, or a program of theirs.
-pub struct Caller {
-    pub name: String,
-    pub api: Api,
+pub(crate) struct Caller {
+    pub(crate) name: String,
+    pub(crate) api: Api,
     /// It shows an API token.
-    pub program: bool,
+    pub(crate) program: bool,
     rights: Vec<(Vec<&'static str>, At)>,
 }
 
 impl Caller {
     /// Whether one of `rights` (`broadcast|receivers`) is theirs there.
-    pub fn may(&self, rights: &str, there: At) -> bool {
+    pub(crate) fn may(&self, rights: &str, there: At) -> bool {
         let has = |of: &[&str]| rights.split('|').any(|right| of.contains(&right));
         self.rights.iter().any(|(of, at)| has(of) && at.covers(there))
     }
 
     /// Whether `right` is theirs anywhere.
-    pub fn may_somewhere(&self, right: &str) -> bool {
+    pub(crate) fn may_somewhere(&self, right: &str) -> bool {
         self.rights.iter().any(|(of, _)| of.contains(&right))
     }
 
     /// Whether they see something there, or below: such an area is shown to them, and what sounds in all of it.
-    pub fn is_near(&self, there: At) -> bool {
+    pub(crate) fn is_near(&self, there: At) -> bool {
         self.may("see", there) || self.rights.iter().any(|(_, at)| there.covers(*at))
     }
 }
 
 /// The commune and what is about it.
-pub struct World {
+pub(crate) struct World {
     /// The first administrator, who may everything everywhere.
-    pub admin: Api,
+    pub(crate) admin: Api,
     areas: BTreeMap<At, String>,
     /// An approved bulletin of each area.
     bulletins: BTreeMap<At, String>,
     /// An approved one of class emergency, of the commune.
-    pub emergency: String,
+    pub(crate) emergency: String,
     /// A broadcast to both provinces that is over.
-    pub over: String,
+    pub(crate) over: String,
     /// The newest entry of the record when all of that was there.
-    pub head: String,
+    pub(crate) head: String,
     /// A session, a token and a second factor of somebody who signed in besides.
-    pub another: [String; 3],
+    pub(crate) another: [String; 3],
     /// An instant that lies ahead (RFC 3339).
-    pub later: String,
+    pub(crate) later: String,
     sound: Vec<u8>,
     number: Cell<u32>,
 }
 
 impl World {
-    pub fn new(admin: Api) -> Result<Self> {
+    pub(crate) fn new(admin: Api) -> Result<Self> {
         let later = Command::new("date").args(["-u", "-d", "30 days", "+%FT%TZ"]).output()?;
         let mut world = Self {
             admin,
@@ -154,28 +154,28 @@ impl World {
     }
 
     /// The identifier of an area; nothing for what lies in none.
-    pub fn area(&self, at: At) -> &str {
+    pub(crate) fn area(&self, at: At) -> &str {
         self.areas.get(&at).map_or("", String::as_str)
     }
 
     /// Where the area with that identifier is; everywhere, if it is none.
-    pub fn at(&self, area: &Value) -> At {
+    pub(crate) fn at(&self, area: &Value) -> At {
         self.known(area).unwrap_or(Everywhere)
     }
 
     /// Which of these areas has that identifier.
-    pub fn known(&self, area: &Value) -> Option<At> {
+    pub(crate) fn known(&self, area: &Value) -> Option<At> {
         let found = self.areas.iter().find(|(_, id)| area == id.as_str());
         found.map(|(at, _)| *at)
     }
 
     /// A name that nothing has yet.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{VEILED} {}", self.count())
     }
 
     /// A user name that nobody has yet.
-    pub fn username(&self) -> String {
+    pub(crate) fn username(&self) -> String {
         format!("nguoi.{}", self.count())
     }
 
@@ -185,17 +185,17 @@ impl World {
     }
 
     /// An approved bulletin of that area.
-    pub fn bulletin(&self, at: At) -> &str {
+    pub(crate) fn bulletin(&self, at: At) -> &str {
         &self.bulletins[&at]
     }
 
     /// A new receiver there.
-    pub fn receiver(&self, at: At) -> Result<String> {
+    pub(crate) fn receiver(&self, at: At) -> Result<String> {
         Ok(self.admin.enrol(&self.name(), self.area(at), "127.0.0.1")?.id)
     }
 
     /// A form with a new bulletin of that area in it.
-    pub fn form(&self, at: At, class: &str) -> (String, Vec<u8>) {
+    pub(crate) fn form(&self, at: At, class: &str) -> (String, Vec<u8>) {
         let title = self.name();
         let mut fields = vec![("title", title.as_str()), ("class", class)];
         if at != Everywhere {
@@ -205,7 +205,7 @@ impl World {
     }
 
     /// A new bulletin of that area, not approved.
-    pub fn draft(&self, at: At, class: &str) -> Result<String> {
+    pub(crate) fn draft(&self, at: At, class: &str) -> Result<String> {
         let (kind, form) = self.form(at, class);
         let made = self.admin.raw("POST", "/api/v1/bulletins", Some((&kind, &form)))?;
         text(&made.ok()?["id"])
@@ -219,18 +219,18 @@ impl World {
     }
 
     /// A new broadcast in those areas, in a month.
-    pub fn broadcast(&self, at: &[At]) -> Result<String> {
+    pub(crate) fn broadcast(&self, at: &[At]) -> Result<String> {
         self.scheduled(self.bulletin(Own), at)
     }
 
     /// A new broadcast of that bulletin in those areas, in a month.
-    pub fn scheduled(&self, bulletin: &str, at: &[At]) -> Result<String> {
+    pub(crate) fn scheduled(&self, bulletin: &str, at: &[At]) -> Result<String> {
         let areas: Vec<_> = at.iter().map(|at| self.area(*at)).collect();
         text(&self.admin.broadcast(bulletin, &areas, Some(&self.later))?["id"])
     }
 
     /// What a schedule of that bulletin in those areas is, in a month and for three days.
-    pub fn series(&self, bulletin: &str, at: &[At]) -> Value {
+    pub(crate) fn series(&self, bulletin: &str, at: &[At]) -> Value {
         let areas: Vec<_> = at.iter().map(|at| self.area(*at)).collect();
         json!({
             "title": self.name(), "bulletin_id": bulletin, "target": { "areas": areas, "receivers": [] },
@@ -239,7 +239,7 @@ impl World {
     }
 
     /// A new schedule in those areas.
-    pub fn schedule(&self, at: &[At]) -> Result<String> {
+    pub(crate) fn schedule(&self, at: &[At]) -> Result<String> {
         text(
             &self
                 .admin
@@ -248,12 +248,12 @@ impl World {
     }
 
     /// Leave to go past hours and minutes there, asked for and not approved.
-    pub fn leave(&self, at: At) -> Result<String> {
+    pub(crate) fn leave(&self, at: At) -> Result<String> {
         text(&self.admin.post("/api/v1/overrides", &self.asking(at))?["id"])
     }
 
     /// What asks for such leave.
-    pub fn asking(&self, at: At) -> Value {
+    pub(crate) fn asking(&self, at: At) -> Value {
         json!({ "area_id": self.area(at), "reason": self.name(), "expires_at": self.later })
     }
 
@@ -291,13 +291,13 @@ impl World {
     }
 
     /// Somebody who is that, there.
-    pub fn person(&self, grants: &[(&str, At)]) -> Result<String> {
+    pub(crate) fn person(&self, grants: &[(&str, At)]) -> Result<String> {
         let body = json!({ "username": self.username(), "display_name": self.name(), "grants": self.grants(grants) });
         text(&self.admin.post("/api/v1/users", &body)?["user"]["id"])
     }
 
     /// Grants as the API takes them.
-    pub fn grants(&self, grants: &[(&str, At)]) -> Value {
+    pub(crate) fn grants(&self, grants: &[(&str, At)]) -> Value {
         let one = |(role, at): &(&str, At)| match at {
             Everywhere => json!({ "role": role }),
             at => json!({ "role": role, "area_id": self.area(*at) }),
@@ -307,7 +307,7 @@ impl World {
 
     /// Who asks: everybody who is one thing in one place, those who are something here and something else there, and programs
     /// that were given a part of what their owner may.
-    pub fn callers(&self) -> Result<Vec<Caller>> {
+    pub(crate) fn callers(&self) -> Result<Vec<Caller>> {
         let mut callers = Vec::new();
         for (role, rights) in ROLES {
             for at in PLACES {
@@ -360,7 +360,7 @@ impl World {
     }
 
     /// All that could have been changed, and the newest entry of the record that is not the server's own.
-    pub fn state(&self) -> Result<Value> {
+    pub(crate) fn state(&self) -> Result<Value> {
         let lists = [
             "areas",
             "receivers",
@@ -381,7 +381,7 @@ impl World {
 }
 
 /// The text in a value.
-pub fn text(value: &Value) -> Result<String> {
+pub(crate) fn text(value: &Value) -> Result<String> {
     Ok(value.as_str().with_context(|| format!("no text: {value}"))?.to_owned())
 }
 

@@ -8,18 +8,18 @@ use super::{At, Caller, World, text};
 
 /// A request, but for its method and its path.
 #[derive(Default)]
-pub struct Ask {
+pub(crate) struct Ask {
     /// What stands in the path.
-    pub id: String,
+    pub(crate) id: String,
     /// What stands after the path.
-    pub query: String,
+    pub(crate) query: String,
     /// Its type and its bytes.
-    pub body: Option<(String, Vec<u8>)>,
+    pub(crate) body: Option<(String, Vec<u8>)>,
 }
 
 /// What it takes.
 #[derive(Clone, Copy)]
-pub enum Gate {
+pub(crate) enum Gate {
     /// Nothing: it is for who is not signed in, or goes by address.
     Public,
     /// A session: it concerns nobody else, and can name nothing of anybody else.
@@ -39,14 +39,14 @@ pub enum Gate {
 }
 
 /// A way to ask for an operation.
-pub struct Row {
-    pub operation: &'static str,
+pub(crate) struct Row {
+    pub(crate) operation: &'static str,
     /// Which way, in words.
-    pub what: &'static str,
-    pub gate: Gate,
+    pub(crate) what: &'static str,
+    pub(crate) gate: Gate,
     /// The error that says that the gate was passed, and what kept it from being done.
-    pub hindrance: &'static str,
-    pub ask: fn(&World) -> Result<Ask>,
+    pub(crate) hindrance: &'static str,
+    pub(crate) ask: fn(&World) -> Result<Ask>,
 }
 
 const fn row(operation: &'static str, what: &'static str, gate: Gate, ask: fn(&World) -> Result<Ask>) -> Row {
@@ -119,7 +119,7 @@ fn claim(become_: Value) -> Result<Ask> {
     with("0000-0000-0000-0000", become_)
 }
 
-pub fn area_shown(w: &World, who: &Caller, it: &Value) -> bool {
+pub(crate) fn area_shown(w: &World, who: &Caller, it: &Value) -> bool {
     match w.known(&it["id"]) {
         Some(at) => who.is_near(at),
         // One that was added meanwhile, with nobody below.
@@ -127,11 +127,11 @@ pub fn area_shown(w: &World, who: &Caller, it: &Value) -> bool {
     }
 }
 
-pub fn place_shown(w: &World, who: &Caller, it: &Value) -> bool {
+pub(crate) fn place_shown(w: &World, who: &Caller, it: &Value) -> bool {
     who.may("see", w.at(&it["area_id"]))
 }
 
-pub fn broadcast_shown(w: &World, who: &Caller, it: &Value) -> bool {
+pub(crate) fn broadcast_shown(w: &World, who: &Caller, it: &Value) -> bool {
     let areas = it["target"]["areas"].as_array().into_iter().flatten();
     let receivers = it["target"]["receivers"].as_array().into_iter().flatten();
     areas.clone().any(|area| who.is_near(w.at(area))) || receivers.clone().any(|id| receiver_shown(w, who, id))
@@ -157,7 +157,7 @@ fn entry_shown(w: &World, who: &Caller, it: &Value) -> bool {
 }
 
 /// Every operation has one at least.
-pub const ROWS: &[Row] = &[
+pub(crate) const ROWS: &[Row] = &[
     // Nobody's, and one's own.
     row("setUp", "", Gate::Public, empty),
     row("signIn", "", Gate::Public, empty),
@@ -561,7 +561,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// The identifiers in a list.
-pub fn ids(list: &Value) -> Result<Vec<String>> {
+pub(crate) fn ids(list: &Value) -> Result<Vec<String>> {
     let list = list.as_array().into_iter().flatten();
     list.map(|it| {
         text(if it["id"].is_null() {
