@@ -143,6 +143,8 @@ impl World {
             world.broadcast(&[at])?;
             world.schedule(&[at])?;
             world.leave(at)?;
+            world.reading(at)?;
+            world.phrase(at)?;
         }
         world.person(&[("officer", Own), ("technician", Foreign)])?;
         world.person(&[("officer", Everywhere)])?;
@@ -255,6 +257,32 @@ impl World {
     /// What asks for such leave.
     pub(crate) fn asking(&self, at: At) -> Value {
         json!({ "area_id": self.area(at), "reason": self.name(), "expires_at": self.later })
+    }
+
+    /// A new entry in the table of readings that holds there.
+    pub(crate) fn reading(&self, at: At) -> Result<String> {
+        text(&self.admin.post("/api/v1/readings", &self.read_as(at))?["id"])
+    }
+
+    /// What such an entry says.
+    pub(crate) fn read_as(&self, at: At) -> Value {
+        json!({ "word": self.name(), "reading": self.name(), "area_id": self.area(at) })
+    }
+
+    /// A new recorded phrase of that area.
+    pub(crate) fn phrase(&self, at: At) -> Result<String> {
+        text(&self.admin.post("/api/v1/phrases", &self.said(at))?["id"])
+    }
+
+    /// What such a phrase says.
+    pub(crate) fn said(&self, at: At) -> Value {
+        let (text, meaning, bulletin) = (self.name(), self.name(), self.bulletin(at));
+        json!({ "language": "hmn", "text": text, "meaning": meaning, "bulletin_id": bulletin, "area_id": self.area(at) })
+    }
+
+    /// What is typed to be a bulletin of that area.
+    pub(crate) fn typed(&self, at: At) -> Value {
+        json!({ "title": self.name(), "class": "normal", "area_id": self.area(at), "parts": [{ "text": "Mời bà con." }] })
     }
 
     /// A broadcast to both provinces that is over: nobody heard it, and each receiver's account says so.
@@ -370,6 +398,8 @@ impl World {
             "claims",
             "schedules",
             "overrides",
+            "readings",
+            "phrases",
         ];
         let lists = lists.map(|list| self.admin.get(&format!("/api/v1/{list}")));
         let lists = lists.into_iter().collect::<Result<Vec<_>>>()?;

@@ -131,6 +131,11 @@ pub(crate) fn place_shown(w: &World, who: &Caller, it: &Value) -> bool {
     who.may("see", w.at(&it["area_id"]))
 }
 
+/// What holds in an area is shown to who is below it, too: it holds for them.
+fn near_shown(w: &World, who: &Caller, it: &Value) -> bool {
+    it["area_id"].is_null() || who.is_near(w.at(&it["area_id"]))
+}
+
 pub(crate) fn broadcast_shown(w: &World, who: &Caller, it: &Value) -> bool {
     let areas = it["target"]["areas"].as_array().into_iter().flatten();
     let receivers = it["target"]["receivers"].as_array().into_iter().flatten();
@@ -180,6 +185,13 @@ pub(crate) const ROWS: &[Row] = &[
     row("endSession", "of another", Gate::Anothers, |w| about(&w.another[0])),
     row("removeToken", "of another", Gate::Anothers, |w| about(&w.another[1])),
     row("removeFactor", "of another", Gate::Anothers, |w| about(&w.another[2])),
+    row("waysIn", "", Gate::Public, nothing),
+    row("beginOidc", "", Gate::Public, empty),
+    row("finishOidc", "", Gate::Public, empty),
+    row("beginLinking", "", Gate::Myself, nothing),
+    row("linkIdentity", "", Gate::Myself, empty),
+    // Nobody has one here: that of another is tried with the provider (`http::tests::oidc`).
+    row("unlinkIdentity", "of nobody", Gate::Anothers, |w| about(&w.another[2])),
     row("listTokens", "one's own alone", Gate::Myself, nothing),
     row("makeToken", "to see there", Gate::Each(&[("see", Own)]), |w| {
         token(w, "see")
@@ -461,6 +473,46 @@ pub(crate) const ROWS: &[Row] = &[
         Gate::List("see", receipt_shown),
         |w| about(&w.over),
     ),
+    // Speech.
+    row("previewSpeech", "", Gate::Each(&[("compose", Own)]), |w| {
+        with(
+            "",
+            json!({ "area_id": w.area(Own), "parts": [{ "text": "Mời bà con." }] }),
+        )
+    }),
+    row("typeBulletin", "", Gate::Each(&[("compose", Own)]), |w| {
+        with("", w.typed(Own))
+    }),
+    row("bulletinText", "", Gate::Each(&[("see", Own)]), |w| {
+        about(text(&w.admin.post("/api/v1/bulletins/speech", &w.typed(Own))?["id"])?)
+    }),
+    row("listReadings", "", Gate::List("see", near_shown), nothing),
+    row("addReading", "", Gate::Each(&[("compose", Own)]), |w| {
+        with("", w.read_as(Own))
+    }),
+    row("removeReading", "", Gate::Each(&[("compose", Own)]), |w| {
+        about(w.reading(Own)?)
+    }),
+    row("listPhrases", "", Gate::List("see", near_shown), nothing),
+    row("addPhrase", "", Gate::Each(&[("compose", Own)]), |w| {
+        with("", w.said(Own))
+    }),
+    row(
+        "addPhrase",
+        "of another's recording",
+        Gate::Each(&[("compose", Own), ("see", Foreign)]),
+        |w| {
+            let mut said = w.said(Own);
+            said["bulletin_id"] = json!(w.bulletin(Foreign));
+            with("", said)
+        },
+    ),
+    row("changePhrase", "", Gate::Each(&[("compose", Own)]), |w| {
+        with(w.phrase(Own)?, json!({ "meaning": w.name() }))
+    }),
+    row("removePhrase", "", Gate::Each(&[("compose", Own)]), |w| {
+        about(w.phrase(Own)?)
+    }),
     // Schedules, and what areas allow.
     row("areaRules", "", Gate::Each(&[("see", Own)]), |w| about(w.area(Own))),
     row("setAreaRules", "", Gate::Each(&[("areas", Own)]), |w| {
