@@ -19,6 +19,7 @@ mod error;
 mod events;
 mod factors;
 mod feed;
+mod forecast;
 mod gate;
 mod headers;
 mod health;
@@ -45,6 +46,7 @@ mod tokens;
 mod tries;
 mod upload;
 mod users;
+mod values;
 mod view;
 
 use std::sync::LazyLock;

@@ -18,8 +18,7 @@ use crate::authority::Right;
 use crate::schedule::forecast::{self, Item, Spot};
 use crate::schedule::plan::{self, Fate, Piece, Why};
 use crate::schedule::rules;
-use crate::store::schedules::Foreseen;
-use crate::store::{self, BroadcastState};
+use crate::store::{self, BroadcastState, Foreseen};
 
 const DAY: u64 = 86_400_000_000;
 /// Days of a plan, unless said otherwise, and at most.

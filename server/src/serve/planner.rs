@@ -9,7 +9,7 @@ use loa_protocol::UnixMicros;
 use tokio::sync::{broadcast, watch};
 
 use crate::playout::Notice;
-use crate::store::{self, Change, ScheduleId, Store};
+use crate::store::{Change, Made, ScheduleId, Store};
 
 /// An occurrence is a broadcast this long before it begins, in microseconds.
 const AHEAD: u64 = 120_000_000;
@@ -77,7 +77,7 @@ impl Planner {
             .make_broadcasts(now, begins, UnixMicros(now.0 + AHEAD), id)
             .await;
         match made {
-            Ok(store::schedules::Made { accepted, next }) => {
+            Ok(Made { accepted, next }) => {
                 accepted.into_iter().for_each(|it| (self.tell)(Notice::Accepted(it)));
                 match next {
                     // Not sooner than that it makes a difference.

@@ -10,6 +10,7 @@ use sqlx::any::AnyRow;
 
 use super::bulletins;
 use super::error::{Invalid, Refusal};
+use super::planned::{self, Planned};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros};
 use super::{
@@ -129,48 +130,6 @@ pub struct NewBroadcast {
     pub start: UnixMicros,
     /// What lets it go past hours and minutes.
     pub overrides: Option<OverrideId>,
-}
-
-/// A broadcast as it is to be kept.
-pub(super) struct Planned {
-    pub(super) id: BroadcastId,
-    pub(super) bulletin: BulletinId,
-    pub(super) state: BroadcastState,
-    pub(super) reason: Option<&'static str>,
-    pub(super) start: UnixMicros,
-    pub(super) end: UnixMicros,
-    pub(super) accepted: UnixMicros,
-    /// Who asked for it.
-    pub(super) by: String,
-    pub(super) target: Target,
-    /// The receivers that the target reaches now.
-    pub(super) reached: BTreeSet<ReceiverId>,
-    pub(super) schedule: Option<(ScheduleId, String)>,
-    /// What lets it go past hours and minutes.
-    pub(super) allowed_by: Option<OverrideId>,
-}
-
-impl Planned {
-    /// What the record says of it.
-    pub(super) fn shown(&self) -> serde_json::Value {
-        let mut it = json!({
-            "state": self.state.name(),
-            "bulletin_id": self.bulletin.to_string(),
-            "start": self.start.0,
-            "end": self.end.0,
-            "areas": self.target.areas.iter().map(AreaId::to_string).collect::<Vec<_>>(),
-            "receivers": self.target.receivers.iter().map(ReceiverId::to_string).collect::<Vec<_>>(),
-            "reached": self.reached.len(),
-        });
-        if let Some((schedule, occurrence)) = &self.schedule {
-            it["schedule_id"] = json!(schedule.to_string());
-            it["occurrence"] = json!(occurrence);
-        }
-        if let Some(id) = self.allowed_by {
-            it["override_id"] = json!(id.to_string());
-        }
-        it
-    }
 }
 
 /// What became of a broadcast at one receiver.
@@ -346,7 +305,7 @@ impl Store {
             schedule: None,
             allowed_by: new.overrides,
         };
-        insert(tx, &row).await?;
+        planned::insert(tx, &row).await?;
         let mut shown = row.shown();
         shown["class"] = json!(format!("{:?}", bulletin.class).to_lowercase());
         work.more = More {
@@ -494,62 +453,6 @@ pub(super) async fn area_of(tx: &mut Transaction, id: BroadcastId) -> Result<Opt
         [row] => row.id("area", AreaId::parse).map(Some),
         _ => Ok(None),
     }
-}
-
-/// Keeps a broadcast, its target, and whom that reaches now.
-pub(super) async fn insert(tx: &mut Transaction, it: &Planned) -> Result<(), Error> {
-    let (schedule, occurrence) = it.schedule.clone().unzip();
-    sqlx::query(
-        "INSERT INTO broadcasts (id, bulletin_id, state, starts, ends, accepted, accepted_by, reason, schedule_id, occurrence, \
-         override_id, overrides) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind(it.id.to_string())
-    .bind(it.bulletin.to_string())
-    .bind(it.state.name())
-    .bind(micros(it.start))
-    .bind(micros(it.end))
-    .bind(micros(it.accepted))
-    .bind(it.by.clone())
-    .bind(it.reason)
-    .bind(schedule.map(|it| it.to_string()))
-    .bind(occurrence)
-    .bind(it.allowed_by.map(|it| it.to_string()))
-    .bind(i64::from(it.allowed_by.is_some()))
-    .execute(&mut **tx)
-    .await?;
-    for area in &it.target.areas {
-        insert_target(tx, it.id, "area", area.to_string()).await?;
-    }
-    for receiver in &it.target.receivers {
-        insert_target(tx, it.id, "receiver", receiver.to_string()).await?;
-    }
-    for receiver in &it.reached {
-        insert_targeted(tx, it.id, *receiver).await?;
-    }
-    Ok(())
-}
-
-/// Marks `receiver` as one that the broadcast is addressed to.
-pub(super) async fn insert_targeted(tx: &mut Transaction, id: BroadcastId, receiver: ReceiverId) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO receipts (broadcast_id, receiver_id, targeted) VALUES ($1, $2, 1) \
-         ON CONFLICT (broadcast_id, receiver_id) DO UPDATE SET targeted = 1",
-    )
-    .bind(id.to_string())
-    .bind(receiver.to_string())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-async fn insert_target(tx: &mut Transaction, id: BroadcastId, kind: &'static str, target: String) -> Result<(), Error> {
-    sqlx::query("INSERT INTO targets (broadcast_id, kind, target_id) VALUES ($1, $2, $3)")
-        .bind(id.to_string())
-        .bind(kind)
-        .bind(target)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
 }
 
 async fn target_of(pool: &AnyPool, id: BroadcastId) -> Result<Target, Error> {

@@ -13,9 +13,10 @@ use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::broadcasts::{BroadcastState, area_of, insert_targeted};
+use super::broadcasts::{BroadcastState, area_of};
 use super::changes::Changes;
 use super::error::Refusal;
+use super::planned::insert_targeted;
 use super::pool::{self, Kind, Transaction};
 use super::receivers::path_name;
 use super::row::{Columns as _, integer, micros};

@@ -3,7 +3,7 @@
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
 //! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`],
-//! [`schedules`], [`overrides`] hold rows and what people do to them; [`speech`] holds what is read aloud; [`factors`], [`identities`],
+//! [`schedules`], [`turns`], [`overrides`] hold rows and what people do to them; [`speech`] holds what is read aloud; [`factors`], [`identities`],
 //! [`links`], [`devices`] and [`failures`] are about how people come in;
 //! [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
@@ -24,11 +24,13 @@ pub mod ids;
 pub mod keys;
 pub mod links;
 pub mod overrides;
+mod planned;
 mod pool;
 pub mod receivers;
 pub mod record;
 mod roster;
 mod row;
+mod schedule_rows;
 pub mod schedules;
 pub mod sealed;
 pub mod sessions;
@@ -36,6 +38,7 @@ pub mod speech;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod tokens;
+pub mod turns;
 pub mod users;
 
 use std::path::{Path, PathBuf};
@@ -62,6 +65,7 @@ pub use sealed::Rotated;
 pub use sessions::{How, NewSession, Session, SessionSeen};
 pub use speech::{BulletinText, NewPhrase, Phrase, Reading, TextPart};
 pub use tokens::{NewToken, Token};
+pub use turns::{Foreseen, Made};
 pub use users::{NewUser, User, UserChange};
 
 use crate::data::Vault;

@@ -1,6 +1,5 @@
-//! Schedules: what recurs, and the broadcasts that come of it. Here: rows, what people do to them, and making the next
-//! occurrences broadcasts, each once and for good, however often the server is killed. Not here: when something recurs and what
-//! gives way to what (`schedule`), who makes it happen in time (`serve`).
+//! Schedules: what recurs. Here: rows, and what people do to them. Not here: the broadcasts that come of them (`turns`), when
+//! something recurs and what gives way to what (`schedule`).
 
 use std::collections::BTreeMap;
 
@@ -8,28 +7,20 @@ use chrono::NaiveDateTime;
 use loa_protocol::precedence::Class;
 use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
 use ring::digest;
-use serde_json::{Value, json};
-use sqlx::any::AnyRow;
 
-use super::broadcasts::{self, Planned, Target};
+use super::broadcasts::Target;
 use super::error::{Invalid, Refusal};
 use super::ids::OverrideId;
 use super::overrides::{self, Override};
 use super::pool::Transaction;
-use super::row::{Columns as _, integer, micros, written};
-use super::{
-    Actor, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, More, ScheduleId, Store, User, ids,
-};
-use crate::schedule::forecast::Item;
+use super::row::{Columns as _, micros, written};
+use super::schedule_rows::{Changes, SELECT, civil, list, one, read, read_change, shown};
+use super::{Actor, BroadcastState, BulletinId, Change, Entry, Error, More, ScheduleId, Store, User, ids};
 use crate::schedule::recurrence::{FORM, Recurrence};
-use crate::schedule::series::{Changed, Series, Turn};
+use crate::schedule::series::{Series, Turn};
 
 /// Longest title, in characters.
 const MAX_TITLE: usize = 200;
-/// Who was away for longer than this, in microseconds, is not told of each occurrence that was missed before.
-const REMEMBERED: u64 = 31 * 86_400 * 1_000_000;
-/// Occurrences that are made or missed at once.
-const MOST: usize = 1000;
 
 /// What is done when the server was not there at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,15 +106,6 @@ pub struct Schedule {
     pub planned: UnixMicros,
 }
 
-/// What became of a schedule's next occurrences.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Made {
-    /// Broadcasts that are to be.
-    pub accepted: Vec<BroadcastId>,
-    /// When the one after them begins.
-    pub next: Option<UnixMicros>,
-}
-
 /// What is changed about one occurrence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Once {
@@ -149,51 +131,6 @@ impl Schedule {
         BroadcastId(id)
     }
 }
-
-/// Something that is to sound, and where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Foreseen {
-    /// What.
-    pub item: Item,
-    /// The schedule that it comes of.
-    pub schedule: Option<ScheduleId>,
-    /// What it is called.
-    pub title: String,
-}
-
-impl Schedule {
-    /// What it will make from `from` on until `to`.
-    pub fn foreseen(
-        &self,
-        from: UnixMicros,
-        to: UnixMicros,
-        leave: Option<&Override>,
-        samples: &BTreeMap<BulletinId, u64>,
-    ) -> Vec<Foreseen> {
-        let turns = self.series.between(from, to).into_iter();
-        turns
-            .map(|turn| {
-                let samples = turn.source.and_then(|it| samples.get(&it)).unwrap_or(&self.samples);
-                Foreseen {
-                    item: Item {
-                        broadcast: self.broadcast(&turn),
-                        class: self.class,
-                        start: turn.start,
-                        end: UnixMicros(turn.start.0 + (samples * 1000).div_ceil(48)),
-                        overrides: leave.is_some_and(|it| it.holds(turn.start)),
-                        areas: self.target.areas.clone(),
-                        receivers: self.target.receivers.clone(),
-                    },
-                    schedule: Some(self.id),
-                    title: self.title.clone(),
-                }
-            })
-            .collect()
-    }
-}
-
-const SELECT: &str = "SELECT s.*, u.title AS bulletin_title, u.class AS class, u.samples AS samples, u.state AS state \
-    FROM schedules s JOIN bulletins u ON u.id = s.bulletin_id WHERE s.removed IS NULL ";
 
 impl Store {
     /// All schedules, the oldest first.
@@ -504,247 +441,6 @@ impl Store {
         self.told(id, &withdrawn);
         Ok(withdrawn)
     }
-
-    /// Makes broadcasts of the occurrences of `id` that begin before `until`, and says of those whose time has passed what became
-    /// of them; all durable when this returns. What began while no server was there is dealt with as the schedule says: `begins` is
-    /// when something can begin at the earliest.
-    ///
-    /// # Errors
-    /// When the database cannot.
-    pub async fn make_broadcasts(
-        &self,
-        now: UnixMicros,
-        begins: UnixMicros,
-        until: UnixMicros,
-        id: ScheduleId,
-    ) -> Result<Made, Error> {
-        let schedule = match self.schedule(id).await {
-            Ok(it) if !it.paused => it,
-            Ok(_) | Err(Error::Missing(_)) => return Ok(Made::default()),
-            Err(error) => return Err(error),
-        };
-        let from = UnixMicros(schedule.planned.0.max(now.0.saturating_sub(REMEMBERED)));
-        let mut turns = schedule.series.between(from, until);
-        turns.truncate(MOST);
-        let next = |from| schedule.series.next(from).map(|it| it.start);
-        let Some(last) = turns.last() else {
-            return Ok(Made {
-                accepted: Vec::new(),
-                next: next(from),
-            });
-        };
-        let planned = UnixMicros(last.start.0 + 1);
-        let reached = self.reached(&schedule.target).await.unwrap_or_default();
-        let held = self.changes.hold().await;
-        let mut tx = super::pool::begin(&self.pool, self.kind).await?;
-        let current = sqlx::query("SELECT version FROM schedules WHERE id = $1 AND removed IS NULL AND planned = $2")
-            .bind(id.to_string())
-            .bind(micros(schedule.planned))
-            .fetch_optional(&mut *tx)
-            .await?;
-        if current.map(|row| row.number("version")).transpose()? != Some(schedule.version) {
-            // It was changed meanwhile, and will be looked at again.
-            return Ok(Made {
-                accepted: Vec::new(),
-                next: Some(now),
-            });
-        }
-        let by = sqlx::query("SELECT changed_by FROM schedules WHERE id = $1").bind(id.to_string());
-        let by = by.fetch_one(&mut *tx).await?.text("changed_by")?;
-        let mut made = Made::default();
-        let mut told = Vec::new();
-        for turn in &turns {
-            let sound = bulletin(&mut tx, turn.source.unwrap_or(schedule.bulletin)).await?;
-            let length = (sound.samples * 1000).div_ceil(48);
-            let passed = turn.start < now;
-            let over = turn.start.0 + length <= begins.0;
-            let (start, missed) = match schedule.late {
-                _ if !passed => (turn.start, false),
-                Late::Play => (begins, turn.start.0.saturating_add(86_400_000_000) < now.0),
-                Late::Join => (turn.start, over),
-                Late::Skip => (turn.start, true),
-            };
-            let reason = match (sound.approved, missed) {
-                (_, true) => Some("missed"),
-                (false, _) => Some("not_approved"),
-                _ => None,
-            };
-            let overrides = overrides::holds(&mut tx, schedule.overrides, start, &schedule.target).await?;
-            let broadcast = schedule.broadcast(&Turn { start, ..*turn });
-            let row = Planned {
-                id: broadcast,
-                bulletin: sound.id,
-                state: match reason {
-                    None => BroadcastState::Scheduled,
-                    Some(_) => BroadcastState::Failed,
-                },
-                reason,
-                start,
-                end: UnixMicros(start.0 + length),
-                accepted: now,
-                by: by.clone(),
-                target: schedule.target.clone(),
-                reached: reached.clone(),
-                schedule: Some((id, civil(turn.key))),
-                allowed_by: schedule.overrides.filter(|_| overrides),
-            };
-            broadcasts::insert(&mut tx, &row).await?;
-            let entry = Entry {
-                at: now,
-                actor: &Actor::server(),
-                what: match reason {
-                    None => "broadcast.planned",
-                    Some(_) => "broadcast.failed",
-                },
-                subject: broadcast.to_string(),
-                detail: reason.map_or_else(|| schedule.title.clone(), str::to_owned),
-            };
-            let more = More {
-                area: schedule.area,
-                before: None,
-                after: Some(row.shown()),
-            };
-            super::record::add(&mut tx, &entry, &more).await?;
-            told.push(broadcast);
-            if reason.is_none() {
-                made.accepted.push(broadcast);
-            }
-        }
-        sqlx::query("UPDATE schedules SET planned = $1 WHERE id = $2")
-            .bind(micros(planned))
-            .bind(id.to_string())
-            .execute(&mut *tx)
-            .await?;
-        super::changes::count(&mut tx).await?;
-        tx.commit().await?;
-        held.counted();
-        told.into_iter().for_each(|it| self.tell(Change::Broadcast(it)));
-        made.next = next(planned);
-        Ok(made)
-    }
-
-    /// Deals with broadcasts that came of schedules and whose start passed while no server was there, as their schedules say; durable
-    /// when this returns. `begins` is when those begin that are to be played whole.
-    ///
-    /// # Errors
-    /// When the database cannot.
-    pub async fn settle_late(&self, now: UnixMicros, begins: UnixMicros) -> Result<(), Error> {
-        let mut tx = super::pool::begin(&self.pool, self.kind).await?;
-        let rows = sqlx::query(
-            "SELECT b.id AS id, b.starts AS starts, b.ends AS ends, s.late AS late, s.area_id AS area_id \
-             FROM broadcasts b JOIN schedules s ON s.id = b.schedule_id WHERE b.state = 'scheduled' AND b.starts < $1",
-        )
-        .bind(micros(now))
-        .fetch_all(&mut *tx)
-        .await?;
-        for row in rows {
-            let (id, start, end) = (row.text("id")?, row.number("starts")?, row.number("ends")?);
-            let (what, before, after) = match row.id("late", Late::named)? {
-                Late::Join => continue,
-                Late::Skip => {
-                    sqlx::query("UPDATE broadcasts SET state = $1, reason = 'missed' WHERE id = $2")
-                        .bind(BroadcastState::Failed.name())
-                        .bind(id.clone())
-                        .execute(&mut *tx)
-                        .await?;
-                    let state = |it: BroadcastState| json!({ "state": it.name() });
-                    (
-                        "broadcast.failed",
-                        state(BroadcastState::Scheduled),
-                        state(BroadcastState::Failed),
-                    )
-                }
-                Late::Play => {
-                    // Its packets are the same whenever it begins: a receiver that was told of it takes the later start.
-                    sqlx::query("UPDATE broadcasts SET starts = $1, ends = $2 WHERE id = $3")
-                        .bind(micros(begins))
-                        .bind(integer(begins.0 + (end - start)))
-                        .bind(id.clone())
-                        .execute(&mut *tx)
-                        .await?;
-                    (
-                        "broadcast.late",
-                        json!({ "start": start }),
-                        json!({ "start": begins.0 }),
-                    )
-                }
-            };
-            let entry = Entry {
-                at: now,
-                actor: &Actor::server(),
-                what,
-                subject: id,
-                detail: "missed".to_owned(),
-            };
-            let more = More {
-                area: row.maybe_id("area_id", AreaId::parse)?,
-                before: Some(before),
-                after: Some(after),
-            };
-            super::record::add(&mut tx, &entry, &more).await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// What is to be from `from` on until `to`, and what was: broadcasts, and what schedules will make; `without` leaves one out.
-    /// With each, the schedule that it comes of, and its title.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn foreseen(
-        &self,
-        from: UnixMicros,
-        to: UnixMicros,
-        without: Option<ScheduleId>,
-    ) -> Result<Vec<Foreseen>, Error> {
-        let mut all = Vec::new();
-        for it in self.broadcasts_between(from, to).await? {
-            let schedule = it.schedule.as_ref().map(|it| it.0);
-            // What a schedule that is being changed has made and not begun goes with it.
-            if schedule.is_some() && schedule == without && it.state == BroadcastState::Scheduled {
-                continue;
-            }
-            all.push(Foreseen {
-                item: Item {
-                    broadcast: it.id,
-                    class: it.class,
-                    start: it.start,
-                    end: it.end,
-                    overrides: it.overrides,
-                    areas: it.target.areas,
-                    receivers: it.target.receivers,
-                },
-                schedule,
-                title: it.title,
-            });
-        }
-        let samples = self.samples_of_bulletins().await?;
-        let overrides: BTreeMap<_, _> = self
-            .overrides(UnixMicros(0))
-            .await?
-            .into_iter()
-            .map(|it| (it.id, it))
-            .collect();
-        for it in self.schedules().await? {
-            if !it.paused && Some(it.id) != without {
-                let leave = it.overrides.and_then(|id| overrides.get(&id));
-                all.extend(it.foreseen(UnixMicros(from.0.max(it.planned.0)), to, leave, &samples));
-            }
-        }
-        Ok(all)
-    }
-
-    async fn samples_of_bulletins(&self) -> Result<BTreeMap<BulletinId, u64>, Error> {
-        let rows = sqlx::query(
-            "SELECT DISTINCT u.id AS id, u.samples AS samples FROM bulletins u JOIN schedule_changes c ON c.bulletin_id = u.id",
-        );
-        let rows = rows.fetch_all(&self.pool).await?;
-        rows.iter()
-            .map(|row| Ok((row.id("id", BulletinId::parse)?, row.number("samples")?)))
-            .collect()
-    }
-
     fn told(&self, id: ScheduleId, withdrawn: &[BroadcastId]) {
         self.tell(Change::Schedule(id));
         withdrawn.iter().for_each(|it| self.tell(Change::Broadcast(*it)));
@@ -758,44 +454,6 @@ impl Store {
             _ => Err(Error::invalid("override_id", Invalid::Unknown)),
         }
     }
-}
-
-type Changes = BTreeMap<NaiveDateTime, Changed<BulletinId>>;
-
-/// What of a bulletin an occurrence needs.
-struct Sound {
-    id: BulletinId,
-    samples: u64,
-    approved: bool,
-}
-
-async fn bulletin(tx: &mut Transaction, id: BulletinId) -> Result<Sound, Error> {
-    let row = sqlx::query("SELECT samples, state FROM bulletins WHERE id = $1").bind(id.to_string());
-    let row = row.fetch_one(&mut **tx).await?;
-    Ok(Sound {
-        id,
-        samples: row.number("samples")?,
-        approved: row.id("state", BulletinState::named)? == BulletinState::Approved,
-    })
-}
-
-async fn one(connection: &mut sqlx::AnyConnection, id: ScheduleId) -> Result<Schedule, Error> {
-    let query = [SELECT, "AND s.id = $1"].concat();
-    let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(id.to_string());
-    let row = row
-        .fetch_optional(&mut *connection)
-        .await?
-        .ok_or(Error::Missing("schedule"))?;
-    let mut target = Target::default();
-    let rows =
-        sqlx::query("SELECT kind, target_id FROM schedule_targets WHERE schedule_id = $1 ORDER BY kind, target_id");
-    for row in rows.bind(id.to_string()).fetch_all(&mut *connection).await? {
-        target.put(&row)?;
-    }
-    let rows = sqlx::query("SELECT * FROM schedule_changes WHERE schedule_id = $1").bind(id.to_string());
-    let rows = rows.fetch_all(&mut *connection).await?;
-    let changes = rows.iter().map(read_change).collect::<Result<_, _>>()?;
-    read(&row, target, changes)
 }
 
 /// The schedule, if nobody has changed it since `version`.
@@ -883,87 +541,4 @@ async fn concerns(tx: &mut Transaction, target: &Target) -> Result<Option<AreaId
 async fn area_of_receiver(tx: &mut Transaction, id: ReceiverId) -> Result<AreaId, Error> {
     let row = sqlx::query("SELECT area_id FROM receivers WHERE id = $1").bind(id.to_string());
     row.fetch_one(&mut **tx).await?.id("area_id", AreaId::parse)
-}
-
-fn read(row: &AnyRow, target: Target, changed: Changes) -> Result<Schedule, Error> {
-    let zone = row.id("zone", |text| text.parse::<chrono_tz::Tz>().ok())?;
-    let times = |column| row.id(column, times);
-    let recurrence = Recurrence::new(
-        row.id("starts", time)?,
-        zone,
-        row.maybe_text("rule")?.as_deref(),
-        times("except_at")?,
-        times("also_at")?,
-    );
-    let recurrence = recurrence.map_err(|_| Error::Corrupt("rule"))?;
-    Ok(Schedule {
-        id: row.id("id", ScheduleId::parse)?,
-        version: row.number("version")?,
-        area: row.maybe_id("area_id", AreaId::parse)?,
-        title: row.text("title")?,
-        bulletin: row.id("bulletin_id", BulletinId::parse)?,
-        bulletin_title: row.text("bulletin_title")?,
-        class: super::bulletins::class(row)?,
-        samples: row.number("samples")?,
-        approved: row.id("state", BulletinState::named)? == BulletinState::Approved,
-        target,
-        series: Series { recurrence, changed },
-        late: row.id("late", Late::named)?,
-        paused: row.flag("paused")?,
-        overrides: row.maybe_id("override_id", OverrideId::parse)?,
-        planned: row.instant("planned")?,
-    })
-}
-
-fn read_change(row: &AnyRow) -> Result<(NaiveDateTime, Changed<BulletinId>), Error> {
-    let changed = Changed {
-        start: row.maybe_id("starts", time)?,
-        source: row.maybe_id("bulletin_id", BulletinId::parse)?,
-    };
-    Ok((row.id("occurrence", time)?, changed))
-}
-
-fn civil(at: NaiveDateTime) -> String {
-    at.format(FORM).to_string()
-}
-
-fn time(text: &str) -> Option<NaiveDateTime> {
-    NaiveDateTime::parse_from_str(text, FORM).ok()
-}
-
-fn list(times: impl Iterator<Item = NaiveDateTime>) -> String {
-    json!(times.map(civil).collect::<Vec<_>>()).to_string()
-}
-
-fn times(text: &str) -> Option<Vec<NaiveDateTime>> {
-    let all: Vec<String> = serde_json::from_str(text).ok()?;
-    all.iter().map(|it| time(it)).collect()
-}
-
-/// What the record says of it.
-fn shown(it: &Schedule) -> Value {
-    let rule = &it.series.recurrence;
-    let changed = it.series.changed.iter();
-    let once: serde_json::Map<String, Value> = changed
-        .map(|(key, it)| {
-            let it = json!({ "start": it.start.map(civil), "bulletin_id": it.source.map(|it| it.to_string()) });
-            (civil(*key), it)
-        })
-        .collect();
-    json!({
-        "title": it.title,
-        "bulletin_id": it.bulletin.to_string(),
-        "zone": rule.zone().name(),
-        "start": civil(rule.start()),
-        "rule": rule.rule(),
-        "except": rule.except().map(civil).collect::<Vec<_>>(),
-        "also": rule.also().map(civil).collect::<Vec<_>>(),
-        "once": once,
-        "late": it.late.name(),
-        "paused": it.paused,
-        "override_id": it.overrides.map(|it| it.to_string()),
-        "areas": it.target.areas.iter().map(AreaId::to_string).collect::<Vec<_>>(),
-        "receivers": it.target.receivers.iter().map(ReceiverId::to_string).collect::<Vec<_>>(),
-        "version": integer(it.version),
-    })
 }

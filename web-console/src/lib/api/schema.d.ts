@@ -38,6 +38,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/account/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Link one's account at the provider by what it gave the browser */
+        post: operations["linkIdentity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/identities/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to link one's account at the provider */
+        post: operations["beginLinking"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/identities/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take the link to one's account at the provider away */
+        delete: operations["unlinkIdentity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/account/passkeys": {
         parameters: {
             query?: never;
@@ -169,6 +220,27 @@ export interface paths {
         put?: never;
         /** Add an area */
         post: operations["addArea"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/areas/{id}/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an area allows */
+        get: operations["areaRules"];
+        /**
+         * Set what an area allows
+         * @description Receivers are told at once, and whenever they come.
+         */
+        put: operations["setAreaRules"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -432,6 +504,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/overrides": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Overrides */
+        get: operations["listOverrides"];
+        put?: never;
+        /**
+         * Ask for leave to go past hours and minutes
+         * @description It holds once somebody else has approved it.
+         */
+        post: operations["askOverride"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overrides/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Approve an override */
+        post: operations["approveOverride"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overrides/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw an override
+         * @description What has not begun is not let past any more.
+         */
+        post: operations["withdrawOverride"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/phrases": {
         parameters: {
             query?: never;
@@ -564,6 +694,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/receivers/{id}/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a receiver plays in the next days
+         * @description By the same rule that the receiver itself goes by: what is here is what will happen, unless something is changed.
+         */
+        get: operations["receiverPlan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/receivers/{id}/reboot": {
         parameters: {
             query?: never;
@@ -621,6 +771,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/receivers/{id}/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why a receiver is silent */
+        get: operations["whySilent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/record": {
         parameters: {
             query?: never;
@@ -632,6 +799,136 @@ export interface paths {
         get: operations["listRecord"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rules to begin with */
+        get: operations["rulePresets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Schedules */
+        get: operations["listSchedules"];
+        put?: never;
+        /** Add a schedule */
+        post: operations["addSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules.ics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Schedules as a calendar */
+        get: operations["exportSchedules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What would come of a schedule */
+        post: operations["checkSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take in a calendar
+         * @description All of its events, or none.
+         */
+        post: operations["importSchedules"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change a schedule
+         * @description What came of it and has not begun is stopped, and made anew as it is now.
+         */
+        put: operations["changeSchedule"];
+        post?: never;
+        /**
+         * Remove a schedule
+         * @description What sounds goes on; what has not begun does not.
+         */
+        delete: operations["removeSchedule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/once": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change one occurrence */
+        post: operations["changeOccurrence"];
         delete?: never;
         options?: never;
         head?: never;
@@ -652,6 +949,40 @@ export interface paths {
         post: operations["signIn"];
         /** Sign out */
         delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign in by what the provider gave the browser */
+        post: operations["finishOidc"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/oidc/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to sign in at the provider */
+        post: operations["beginOidc"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -719,6 +1050,23 @@ export interface paths {
         put?: never;
         /** Make the first administrator, and sign in */
         post: operations["setUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See how one can come in */
+        get: operations["waysIn"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -874,9 +1222,19 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What an area above says. */
+        Above: {
+            area_id: string;
+            name: string;
+            rules: components["schemas"]["Rules"];
+        };
         /** @description One's own ways to sign in, and where one is signed in. */
         Account: {
             factors: components["schemas"]["Factor"][];
+            /** @description One has a password: without, the last of `identities` cannot be removed. */
+            has_password: boolean;
+            /** @description Accounts at a provider of single sign-on by which one comes in, too. */
+            identities: components["schemas"]["Identity"][];
             /** Format: int64 */
             recovery_codes_left: number;
             /** @description Signing in takes a second factor, so that the last one cannot be removed. */
@@ -908,6 +1266,32 @@ export interface components {
             /** @description Identifiers from the root to the area itself. */
             path: string[];
         };
+        /** @description What an area allows. */
+        AreaRules: {
+            /** @description What the areas above it say, the root first: only that is allowed which they allow, too. */
+            above: components["schemas"]["Above"][];
+            area_id: string;
+            /** @description It says that zone itself. */
+            own_zone: boolean;
+            /** @description What it says itself. */
+            rules: components["schemas"]["Rules"];
+            /** @description What holds today of all that. */
+            today: components["schemas"]["Today"];
+            /** @description The zone of its civil time (IANA), its own or that of an area above. */
+            zone: string;
+        };
+        /** @description What the provider gave the browser to bring back. */
+        Back: {
+            code?: string | null;
+            error?: string | null;
+            iss?: string | null;
+            state: string;
+        };
+        /** @description A sign-in that begins. */
+        Begin: {
+            /** @description The token of an invitation: the account is linked to who was invited. */
+            link?: string | null;
+        };
         /** @description A broadcast. */
         Broadcast: {
             bulletin_id: string;
@@ -915,9 +1299,13 @@ export interface components {
             /** Format: date-time */
             end: string;
             id: string;
+            /** @description It goes past hours and minutes: two people said so. */
+            overrides: boolean;
             /** @description Why it failed. */
             reason?: string;
             receivers: components["schemas"]["Counts"];
+            /** @description The schedule that it came of. */
+            schedule_id?: string;
             /** Format: date-time */
             start: string;
             /** @enum {string} */
@@ -975,6 +1363,27 @@ export interface components {
             /** @description Its network address, where the broker is the embedded one. */
             origin?: string;
         };
+        /** @description Something that does not sound, or not all of it. */
+        Clash: {
+            /** @description Why that does: `class`, `area` (it is nearer the root), `start` (it is earlier) or `id` (one of them has to). */
+            because?: string;
+            broadcast_id?: string;
+            /** Format: date-time */
+            first_at: string;
+            /** @description It is the schedule in question; else it is another one, which that gets into the way of. */
+            mine: boolean;
+            /** @description `gives_way`, `hours` (not an allowed hour) or `minutes` (the day's are spent). */
+            reason: string;
+            /** @description At how many receivers, where it is at the most. */
+            receivers: number;
+            schedule_id?: string;
+            /** @description How often. */
+            times: number;
+            /** @description What does not sound. */
+            title: string;
+            /** @description What goes before it. */
+            to_title?: string;
+        };
         /**
          * @description Mức ưu tiên: how urgent a bulletin is.
          * @enum {string}
@@ -1008,6 +1417,13 @@ export interface components {
              */
             targeted: number;
         };
+        /** @description What is different once. */
+        Different: {
+            bulletin_id?: string;
+            /** @description Civil time at which the rule has it. */
+            occurrence: string;
+            start?: string;
+        };
         /** @description A receiver that was enrolled. */
         Enrolled: {
             /** @description What goes into its flash, base64 (RFC 4648 §4). Holds its secret and is shown this once. */
@@ -1036,12 +1452,75 @@ export interface components {
             last_used_at?: string;
             name: string;
         };
+        /** @description What will come of a schedule. */
+        Forecast: {
+            /** @description What does not sound, or not all of it; the most receivers first. */
+            clashes: components["schemas"]["Clash"][];
+            /**
+             * Format: int64
+             * @description Minutes that the rules leave on the day of the next start, where they are fewest, without this.
+             */
+            minutes_left?: number;
+            /** @description When it begins, the next ten times. */
+            next: string[];
+            /** @description How often in the next five weeks (100 at most are looked at). */
+            occurrences: number;
+            /** @description Of those, who is not connected now. */
+            offline: number;
+            /** @description Receivers that it reaches now. */
+            receivers: number;
+        };
+        /** @description Where a browser is to go. */
+        Go: {
+            /** @description At the provider; it sends the browser back to `/oidc`. */
+            url: string;
+        };
         /** @description A role in an area and everywhere below it. */
         Grant: {
             /** @description Absent: everywhere. */
             area_id?: string;
             /** @description `officer`, `approver`, `administrator`, `technician` or `auditor`. */
             role: string;
+        };
+        /** @description A time of the week. */
+        Hours: {
+            /** @description Days on which it begins, 1 (Monday) to 7 (Sunday); none given: all. */
+            days?: number[];
+            /** @description From this time on, `HH:MM`. */
+            from: string;
+            /** @description Until this time, `HH:MM`, up to `24:00`; on the next day if it is not after `from`. */
+            to: string;
+            /**
+             * Format: int32
+             * @description Highest volume meanwhile, in per cent.
+             */
+            volume?: number;
+        };
+        /** @description An account at the provider by which one comes in. */
+        Identity: {
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            /** @description The provider. */
+            issuer: string;
+            /** Format: date-time */
+            last_used_at?: string;
+            /** @description What the provider calls the account. */
+            name: string;
+        };
+        /** @description A calendar to be taken in. */
+        Import: {
+            /** @description What sounds where the calendar says nothing that is known. */
+            bulletin_id?: string | null;
+            /** @description iCalendar (RFC 5545). What sounds is the bulletin that `X-LOA-BULLETIN` names, else the one whose title is the event's. */
+            calendar: string;
+            /** @description Keep them though they get into others' way, or others into theirs. */
+            despite_clashes?: boolean | null;
+            target: components["schemas"]["Target"];
+        };
+        /** @description What was taken in. */
+        Imported: {
+            schedules: components["schemas"]["ScheduleShape"][];
         };
         /** @description Somebody to be invited. */
         Invitation: {
@@ -1082,6 +1561,11 @@ export interface components {
             /** @description What a program sends as `Authorization: Bearer …`. Shown this once. */
             token: string;
         };
+        /** @description A provider of sign-in. */
+        Named: {
+            /** @description What people call it. */
+            name: string;
+        };
         /** @description An area to be added. */
         NewArea: {
             code?: string;
@@ -1092,6 +1576,8 @@ export interface components {
         /** @description A broadcast that somebody asks for. */
         NewBroadcast: {
             bulletin_id: string;
+            /** @description What lets it go past hours and minutes. */
+            override_id?: string;
             /**
              * Format: date-time
              * @description Absent: now.
@@ -1103,6 +1589,16 @@ export interface components {
         NewEnrolment: {
             /** @description What this receiver calls the server: a host name or an address. Absent: the setting `public.host`. */
             host?: string;
+        };
+        /** @description Leave that somebody asks for. */
+        NewOverride: {
+            area_id: string;
+            /**
+             * Format: date-time
+             * @description At most 31 days from now.
+             */
+            expires_at: string;
+            reason: string;
         };
         /** @description A passkey that was made. */
         NewPasskey: {
@@ -1145,6 +1641,37 @@ export interface components {
              */
             volume?: number;
         };
+        /** @description What an area is to allow. */
+        NewRules: {
+            rules: components["schemas"]["Rules"];
+            /** @description The zone of its civil time (IANA); absent: that of the area above. */
+            zone?: string | null;
+        };
+        /** @description A schedule that somebody wants. */
+        NewSchedule: {
+            also?: string[] | null;
+            bulletin_id: string;
+            /** @description Keep it though it gets into others' way, or they into its. */
+            despite_clashes?: boolean | null;
+            except?: string[] | null;
+            /** @description `join` if absent. */
+            late?: string | null;
+            override_id?: string | null;
+            paused?: boolean | null;
+            /** @description RFC 5545 §3.3.10, such as `FREQ=WEEKLY;BYDAY=MO,WE,FR`; absent: once. */
+            rule?: string | null;
+            /** @description Civil time, such as `2026-02-17T05:30:00`. */
+            start: string;
+            target: components["schemas"]["Target"];
+            title: string;
+            /**
+             * Format: int64
+             * @description The version that was seen, when one is changed.
+             */
+            version?: number | null;
+            /** @description The zone of civil times (IANA); absent: that of the areas that it is addressed to. */
+            zone?: string | null;
+        };
         /** @description A bulletin that is typed. */
         NewSpeech: {
             /** @description Whose it is. Absent: the only area in which who types makes bulletins, else of who may do everything everywhere. */
@@ -1184,10 +1711,42 @@ export interface components {
             /** @description What to call it. */
             name: string;
         };
+        /** @description What is to be different about one occurrence: with neither `cancel` nor anything else, it is as the rule says again. */
+        OneOccurrence: {
+            /** @description What sounds instead. */
+            bulletin_id?: string | null;
+            cancel?: boolean | null;
+            /** @description Civil time at which the rule has it. */
+            occurrence: string;
+            /** @description Civil time at which it begins instead. */
+            start?: string | null;
+            /**
+             * Format: int64
+             * @description The schedule's version that was seen.
+             */
+            version: number;
+        };
         /** @description What a browser is to be asked. */
         Options: {
             /** @description For `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`. */
             options: Record<string, never>;
+        };
+        /** @description Leave to go past hours and minutes. */
+        OverrideShape: {
+            approved_by?: string;
+            area_id: string;
+            /** Format: date-time */
+            asked_at: string;
+            asked_by: string;
+            /**
+             * Format: date-time
+             * @description What begins before this may.
+             */
+            expires_at: string;
+            /** @description It is approved, not withdrawn and not expired. */
+            holds: boolean;
+            id: string;
+            reason: string;
         };
         /** @description A part of a typed bulletin: a text, or a phrase that somebody recorded. */
         Part: {
@@ -1240,6 +1799,31 @@ export interface components {
             meaning?: string | null;
             text?: string | null;
         };
+        /** @description What becomes of a broadcast at a receiver, for a while. */
+        PieceShape: {
+            broadcast_id: string;
+            class: components["schemas"]["Class"];
+            /** @description `plays`, `gives_way`, `hours` (not an allowed hour) or `minutes` (the day's are spent). */
+            fate: string;
+            /** Format: date-time */
+            from: string;
+            schedule_id?: string;
+            title: string;
+            /** Format: date-time */
+            to: string;
+            /** @description What goes before it. */
+            to_title?: string;
+        };
+        /** @description Rules to begin with. */
+        PresetShape: {
+            name: string;
+            note_en: string;
+            /** @description Where it comes from, and what that leaves open. */
+            note_vi: string;
+            rules: components["schemas"]["Rules"];
+            title_en: string;
+            title_vi: string;
+        };
         /** @description How it will sound. */
         Preview: {
             /** @description Opus in Ogg, as on the air: base64. */
@@ -1257,6 +1841,26 @@ export interface components {
             reading: string;
             /** @description What is written. */
             word: string;
+        };
+        /** @description Why a receiver is silent, or what it plays. */
+        Reason: {
+            /** Format: date-time */
+            at: string;
+            /** @description The broadcast that is or was concerned. */
+            broadcast_id?: string;
+            /**
+             * Format: date-time
+             * @description When it plays something next.
+             */
+            next_at?: string;
+            next_title?: string;
+            /**
+             * @description `plays`: it does, or is to. `nothing`: nothing is to sound then. `hours`, `minutes`: what should sound may not.
+             *     `revoked`, `offline` (it is not connected, or did not report), `refused` (by the receiver itself), `failed`,
+             *     `interrupted`; of the broadcast: `stopped`, `missed` (the server was not there), `not_approved`.
+             */
+            reason: string;
+            title?: string;
         };
         /** @description What became of a broadcast at one receiver. */
         Receipt: {
@@ -1390,6 +1994,65 @@ export interface components {
             /** @description Whether it removes their second factors, too; `true` if absent. */
             factors?: boolean;
         };
+        /** @description What an area says of itself and all below it; what it does not say, it leaves to others. */
+        Rules: {
+            /**
+             * Format: int32
+             * @description Minutes of sound in a day.
+             * @default null
+             */
+            daily_minutes: number | null;
+            /**
+             * @description When normal and priority broadcasts may sound; none: never; absent: at any time.
+             * @default null
+             */
+            hours: components["schemas"]["Hours"][] | null;
+            /**
+             * @description Times of the year in which other rules hold instead; where several do, the last one counts.
+             * @default []
+             */
+            seasons: components["schemas"]["Season"][];
+        };
+        /** @description A schedule. */
+        ScheduleShape: {
+            /** @description Civil times at which it occurs besides. */
+            also: string[];
+            /** @description Its bulletin is approved: else nothing comes of it. */
+            approved: boolean;
+            bulletin_id: string;
+            bulletin_title: string;
+            class: components["schemas"]["Class"];
+            /** Format: int64 */
+            duration_ms: number;
+            /** @description Civil times at which it does not occur. */
+            except: string[];
+            id: string;
+            /** @description When the server was not there at the start: `join` (play what is left), `skip` or `play` (all of it, later). */
+            late: string;
+            /**
+             * Format: date-time
+             * @description When it begins next.
+             */
+            next?: string;
+            /** @description What is different once. */
+            once: components["schemas"]["Different"][];
+            /** @description What lets it go past hours and minutes. */
+            override_id?: string;
+            paused: boolean;
+            /** @description When it recurs (RFC 5545 §3.3.10), without `RRULE:`; absent: once. */
+            rule?: string;
+            /** @description Civil time of its start. */
+            start: string;
+            target: components["schemas"]["Target"];
+            title: string;
+            /**
+             * Format: int64
+             * @description Rises with every change; to be sent along with the next.
+             */
+            version: number;
+            /** @description The zone of its civil times (IANA). */
+            zone: string;
+        };
         /** @description What is to be heard. */
         Script: {
             /** @description The area whose table of readings holds. */
@@ -1403,12 +2066,38 @@ export interface components {
             gap_ms?: number | null;
             parts: components["schemas"]["Part"][];
         };
+        /** @description A time of the year. */
+        Season: {
+            /**
+             * Format: int32
+             * @description As in [`Rules::daily_minutes`].
+             */
+            daily_minutes?: number | null;
+            /**
+             * Format: date
+             * @description Its first day.
+             */
+            from: string;
+            /** @description As in [`Rules::hours`]. */
+            hours?: components["schemas"]["Hours"][] | null;
+            /** @description What it is called: `Tết`, `thi tốt nghiệp`. */
+            name: string;
+            /**
+             * Format: date
+             * @description Its last day.
+             */
+            to: string;
+            /** @description Every year, whatever the years above. */
+            yearly?: boolean;
+        };
         /** @description A session of one's own. */
         Seen: {
             /** Format: date-time */
             begun_at: string;
             /** @description It is the one that asks. */
             current: boolean;
+            /** @description By what it was begun: `password` or `oidc`. */
+            how: string;
             id: string;
             /**
              * Format: date-time
@@ -1452,6 +2141,11 @@ export interface components {
             password: string;
             username: string;
         };
+        /** @description One is signed out here. */
+        SignedOut: {
+            /** @description Where one signs out of the provider, too. */
+            provider_url: string;
+        };
         /** @description Everything that one may see, as of now: what `snapshot` carries. */
         Snapshot: {
             areas: components["schemas"]["Area"][];
@@ -1485,6 +2179,12 @@ export interface components {
             /** @description Areas, with everything below them. */
             areas: string[];
             receivers: string[];
+        };
+        /** @description What holds on a day. */
+        Today: {
+            /** Format: int32 */
+            daily_minutes?: number;
+            windows: components["schemas"]["Window"][];
         };
         /** @description An API token, but for what it is shown by. */
         Token: {
@@ -1528,6 +2228,28 @@ export interface components {
             grants: components["schemas"]["Grant"][];
             id: string;
             username: string;
+        };
+        /** @description How one can come in. */
+        Ways: {
+            /** @description The provider of single sign-on, if there is one. */
+            oidc?: components["schemas"]["Named"];
+        };
+        /** @description Hours in which sound is allowed. */
+        Window: {
+            /** @description Days of the week, 1 (Monday) to 7 (Sunday). */
+            days: number[];
+            /**
+             * Format: int32
+             * @description Minutes since midnight.
+             */
+            from: number;
+            /** Format: int32 */
+            to: number;
+            /**
+             * Format: int32
+             * @description Highest volume, in per cent.
+             */
+            volume: number;
         };
     };
     responses: never;
@@ -1658,6 +2380,295 @@ export interface operations {
                 };
             };
             /** @description `last_factor`: the settings want everybody to have one */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    linkIdentity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Back"];
+            };
+        };
+        responses: {
+            /** @description One comes in by it from now on */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Identity"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `no_oidc`; `oidc_unknown`: not begun here, too long ago, or used; `linked`: it is somebody's already, or one has another */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `oidc_…`: the provider answers what cannot be used */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `oidc_unreachable`, `oidc_slow`: it does not answer; `busy` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    beginLinking: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description For the browser, which gets a cookie */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Go"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `no_oidc`: there is no provider */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `oidc_…`: the provider answers what cannot be used */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `oidc_unreachable`, `oidc_slow`: it does not answer; `busy` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    unlinkIdentity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nobody comes in by it any more; sessions that were begun by it have ended, but for this one */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `last_way`: without a password one could not come in any more */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2438,6 +3449,189 @@ export interface operations {
             };
         };
     };
+    areaRules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its own rules, those above it, and what holds today */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AreaRules"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    setAreaRules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRules"];
+            };
+        };
+        responses: {
+            /** @description Its own rules, those above it, and what holds today */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AreaRules"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     listBroadcasts: {
         parameters: {
             query?: {
@@ -2584,7 +3778,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `not_approved`: the bulletin is not approved */
+            /** @description `not_approved`: the bulletin is not approved; `silent`: by the rules of its areas it would sound nowhere then */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3794,6 +4988,328 @@ export interface operations {
             };
         };
     };
+    listOverrides: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Those that are asked for or hold, the newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverrideShape"][];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    askOverride: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOverride"];
+            };
+        };
+        responses: {
+            /** @description Asked for */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverrideShape"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    approveOverride: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It holds until it expires */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverrideShape"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `same_person`: another person has to approve it than the one who asked; `over`: it is withdrawn or has expired */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    withdrawOverride: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It holds no more */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverrideShape"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     listPhrases: {
         parameters: {
             query?: never;
@@ -4764,6 +6280,96 @@ export interface operations {
             };
         };
     };
+    receiverPlan: {
+        parameters: {
+            query?: {
+                /** @description From then on (RFC 3339); now if absent. */
+                from?: string;
+                /** @description Days, 1 to 31; 7 if absent. */
+                days?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Piece by piece, in the order of time */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PieceShape"][];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     rebootReceiver: {
         parameters: {
             query?: never;
@@ -5019,6 +6625,94 @@ export interface operations {
             };
         };
     };
+    whySilent: {
+        parameters: {
+            query?: {
+                /** @description RFC 3339; now if absent. */
+                at?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One reason, or what it plays */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reason"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     listRecord: {
         parameters: {
             query?: {
@@ -5066,6 +6760,843 @@ export interface operations {
             };
             /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    rulePresets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was published, with its source */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetShape"][];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listSchedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Those that sound where one sees something */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleShape"][];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    addSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description It is kept, and what begins soon is a broadcast in a moment */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleShape"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: there is no such bulletin */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `clashes`: it gets into others' way or they into its (`checkSchedule` tells which), and `despite_clashes` does not say that this is meant; `not_approved`: the override is not approved */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exportSchedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description iCalendar (RFC 5545): those that sound where one sees something */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar": string;
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    checkSchedule: {
+        parameters: {
+            query?: {
+                /** @description The schedule that it would take the place of. */
+                instead_of?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description Nothing is kept */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forecast"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: there is no such bulletin or schedule */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    importSchedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Import"];
+            };
+        };
+        responses: {
+            /** @description They are kept */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Imported"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: there is no such bulletin */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `clashes`: as `addSchedule` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    changeSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleShape"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `changed`: somebody else has changed it since `version`; else as `addSchedule` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    removeSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone; its broadcasts stay in the record */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    changeOccurrence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OneOccurrence"];
+            };
+        };
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleShape"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `changed`: somebody else has changed it since `version` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5254,6 +7785,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Signed out; of the provider by which one came in, one signs out at that address */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOut"];
+                };
+            };
             /** @description Signed out */
             204: {
                 headers: {
@@ -5298,6 +7838,207 @@ export interface operations {
                 };
             };
             /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    finishOidc: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Back"];
+            };
+        };
+        responses: {
+            /** @description Signed in, or a second factor is to follow; the session's cookie is set */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description `oidc_…`: nobody was shown to be anybody; `not_linked`: the account is nobody's here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `no_oidc`; `oidc_unknown`: not begun here, too long ago, or used; `linked`: the account is another user's; `disabled`: its user may not sign in */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `link_closed`: the invitation was used, has expired or was replaced meanwhile */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `oidc_…`: the provider answers what cannot be used */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `oidc_unreachable`, `oidc_slow`: it does not answer; `busy` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `bad_request`, `internal` */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    beginOidc: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Begin"];
+            };
+        };
+        responses: {
+            /** @description For the browser, which gets a cookie */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Go"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `no_oidc`: there is no provider */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `link_closed`: the invitation was used, has expired or was replaced */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `oidc_…`: the provider answers what cannot be used */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `oidc_unreachable`, `oidc_slow`: it does not answer; `busy` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `bad_request`, `internal` */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -5660,6 +8401,44 @@ export interface operations {
                 };
             };
             /** @description `bad_request`, `busy`, `internal` */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    waysIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Beside the password */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ways"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal` */
             default: {
                 headers: {
                     [name: string]: unknown;
