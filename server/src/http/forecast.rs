@@ -165,8 +165,7 @@ pub(super) async fn foresee(
     let items: Vec<Item> = others.iter().map(|it| it.item.clone()).collect();
     let found = forecast::clashes(&ground.spots, |path| ground.place(path), &mine, &items);
     let sources: HashMap<_, _> = others.iter().map(|it| (it.item.broadcast, it)).collect();
-    let mut clashes: BTreeMap<(bool, Option<ScheduleId>, String, &str, Option<String>, Option<&str>), Clash> =
-        BTreeMap::new();
+    let mut clashes = BTreeMap::new();
     for it in found {
         let loser: Option<&&Foreseen> = sources.get(&it.loses);
         let (reason, to) = match it.fate {

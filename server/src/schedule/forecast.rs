@@ -95,12 +95,12 @@ pub fn clashes<'a>(
     };
     let own: BTreeSet<_> = mine.iter().map(|it| it.broadcast).collect();
     // Receivers that the same reaches by the same areas fare alike: there are few kinds of them.
-    let mut alike: HashMap<(&[AreaId], Vec<Candidate>, Vec<Candidate>), usize> = HashMap::new();
+    let mut alike: HashMap<_, usize> = HashMap::new();
     for spot in spots {
         let of = |items: &[Item]| -> Vec<_> { items.iter().filter_map(|it| candidate(it, spot)).collect() };
         let reached = of(mine);
         if !reached.is_empty() {
-            *alike.entry((&spot.path, reached, of(others))).or_default() += 1;
+            *alike.entry((spot.path.as_slice(), reached, of(others))).or_default() += 1;
         }
     }
     let mut found: BTreeMap<(BroadcastId, Fate, Option<Because>), (UnixMicros, usize)> = BTreeMap::new();

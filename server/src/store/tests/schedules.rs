@@ -50,7 +50,7 @@ pub(super) async fn each_occurrence_becomes_one_broadcast(url: &str) {
         (1, Some(world.commune), true)
     );
     assert_eq!(watch.try_recv().unwrap(), Change::Schedule(added.id));
-    assert_eq!(store.schedules().await.unwrap(), [added.clone()]);
+    assert_eq!(store.schedules().await.unwrap(), std::slice::from_ref(&added));
 
     // Nothing is due yet; then the first is, once and not again.
     let first = instant("20270116T053000");
