@@ -149,8 +149,25 @@ fn a_server_that_was_away_at_the_start_does_as_the_schedule_says() -> Result<()>
     }
     village.api = village.server.restart()?;
     village.events = village.api.events()?;
-    let over = |n: usize| -> Result<Value> { over(&village, id(&kept[n])?) };
-    let (joined, skipped, played) = (over(0)?, over(1)?, over(2)?);
+    let ids = kept.iter().map(id).collect::<Result<Vec<_>>>()?;
+    let mut ended: Vec<Option<Value>> = vec![None; 3];
+    village
+        .events
+        .wait("all three to be over", PATIENCE * 2, |name, value| {
+            let which = ids
+                .iter()
+                .position(|id| name == "broadcast" && value["schedule_id"] == **id)?;
+            if ["done", "failed", "stopped"]
+                .iter()
+                .any(|state| value["state"] == *state)
+            {
+                ended[which] = Some(value.clone());
+            }
+            ended.iter().all(Option::is_some).then_some(())
+        })?;
+    let [joined, skipped, played] = &ended.into_iter().flatten().collect::<Vec<_>>()[..] else {
+        unreachable!("three of three")
+    };
     let start = |n: usize| instant(&kept[n]["next"]);
     ensure!(
         joined["state"] == "done" && instant(&joined["start"])? == start(0)?,

@@ -167,7 +167,8 @@ fn event(it: &Entry, start: NaiveDateTime, stamp: DateTime<Utc>) -> Event {
     let mut event = Event::new();
     event.uid(&it.uid).summary(&it.title).timestamp(stamp);
     event.append_property(time("DTSTART", start, it.zone));
-    event.add_property("DURATION", format!("PT{}S", it.seconds.max(1)));
+    let seconds = i64::try_from(it.seconds.max(1)).unwrap_or(1);
+    event.append_property(time("DTEND", start + chrono::Duration::seconds(seconds), it.zone));
     if let Some(source) = &it.source {
         event.add_property(SOURCE, source);
     }

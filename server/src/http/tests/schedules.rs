@@ -47,10 +47,10 @@ fn what_will_happen_is_said_before_it_is_kept() {
     let forecast = lan.post("/api/v1/schedules/check", of_village.clone());
     assert_eq!(forecast.status, 200, "{forecast:?}");
     let forecast = forecast.json();
-    assert_eq!(
-        (&forecast["occurrences"], &forecast["receivers"], &forecast["offline"]),
-        (&json!(35), &json!(1), &json!(1))
-    );
+    // From tomorrow on, within five weeks.
+    let often = forecast["occurrences"].as_u64().unwrap();
+    assert!((34..=35).contains(&often), "{often}");
+    assert_eq!((&forecast["receivers"], &forecast["offline"]), (&json!(1), &json!(1)));
     assert_eq!(forecast["next"].as_array().unwrap().len(), 10);
     assert_eq!(forecast["clashes"], json!([]));
     assert_eq!(lan.get("/api/v1/schedules").json(), json!([]));
@@ -68,7 +68,7 @@ fn what_will_happen_is_said_before_it_is_kept() {
     let clashes = lan.post("/api/v1/schedules/check", of_commune.clone()).json()["clashes"].clone();
     assert_eq!(clashes.as_array().unwrap().len(), 1, "{clashes}");
     let it = &clashes[0];
-    let wanted = json!([false, "Bản tin sáng", kept.id(), "gives_way", "Xã", "area", 35, 1]);
+    let wanted = json!([false, "Bản tin sáng", kept.id(), "gives_way", "Xã", "area", often, 1]);
     let keys = [
         "mine",
         "title",

@@ -333,7 +333,7 @@ fn a_reset_replaces_the_one_before_and_ends_sessions() {
     assert_eq!(mai.sign_in("mai", NEW).status, 200);
     let whats: Vec<_> = server.lines().into_iter().map(|line| line.detail).collect();
     assert!(
-        whats.contains(&"by link: reset, second factors removed".into()),
+        whats.contains(&"by link: reset, second factors and single sign-on removed".into()),
         "{whats:?}"
     );
 }
