@@ -223,7 +223,7 @@ fn nobody_reaches_beyond_their_area() -> Result<()> {
         "--public-host",
         "127.0.0.1",
         "--auth-emergency-second-factor",
-        "false",
+        "off",
     ]);
     let (_server, admin) = Server::start(&folder.path().join("data"), settings)?;
     let operations = operations(&admin.get("/api/openapi.json")?)?;
