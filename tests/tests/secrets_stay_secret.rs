@@ -291,7 +291,7 @@ fn secrets_stay_secret() -> Result<()> {
     let mut ledger = Ledger::default();
     let settings = Settings {
         log: Some("debug".to_owned()),
-        ..Settings::default()
+        ..Settings::fixed()?
     };
     let settings = settings.host("127.0.0.1").with(&["--public-host", "127.0.0.1"]);
     let (mut server, setup) = Server::fresh(&data, &settings)?;
@@ -396,17 +396,17 @@ fn secrets_stay_secret() -> Result<()> {
     let enrolment = BASE64_STANDARD.decode(text(&enrolled, "enrolment")?)?;
     std::fs::write(flash.join("1"), &enrolment)?;
     let configuration = flash.join("2").display().to_string();
-    let made = ledger.run(&mut loa(
-        &[
-            "receiver",
-            "claim-config",
-            "--out",
-            &configuration,
-            "--host",
-            "127.0.0.1",
-        ],
-        &data,
-    ));
+    // A device is told the ports that the server was given.
+    let tls = settings.value("--mqtt-tls-listen").context("a port for TLS")?;
+    let claiming = [
+        "receiver",
+        "claim-config",
+        "--out",
+        &configuration,
+        "--host",
+        "127.0.0.1",
+    ];
+    let made = ledger.run(loa(&claiming, &data).args(["--mqtt-tls-listen", tls]));
     ensure!(made?, "no claim configuration");
     let mut simulate = Command::new(loa_binary());
     simulate
