@@ -141,7 +141,7 @@ fn what_will_happen_is_said_before_it_is_kept() {
         .replace("SUMMARY:Xã", "SUMMARY:Huyện");
     let unknown = lan.post(
         "/api/v1/schedules/import",
-        json!({ "calendar": unknown, "target": target }),
+        json!({ "calendar": unknown, "target": target, "despite_clashes": true }),
     );
     assert_eq!(unknown.error(), (422, "invalid".into(), vec!["bulletin_id".into()]));
     let none = lan.post(

@@ -183,7 +183,7 @@ pub(super) async fn what_was_missed_is_dealt_with_and_said(url: &str) {
         .await
         .unwrap();
     assert!(made.accepted.is_empty());
-    let all = store.broadcasts(None, 1, &|_| true).await.unwrap();
+    let all = store.broadcasts(None, 100, &|_| true).await.unwrap();
     let said = all
         .iter()
         .find(|row| row.schedule.as_ref().is_some_and(|s| s.0 == it.id))
