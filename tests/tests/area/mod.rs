@@ -402,7 +402,11 @@ impl World {
             "phrases",
         ];
         let lists = lists.map(|list| self.admin.get(&format!("/api/v1/{list}")));
-        let lists = lists.into_iter().collect::<Result<Vec<_>>>()?;
+        let mut lists = lists.into_iter().collect::<Result<Vec<_>>>()?;
+        // Whom a broadcast reaches follows from receivers that come and go, a moment later.
+        for it in lists.iter_mut().filter_map(Value::as_array_mut).flatten() {
+            it.as_object_mut().and_then(|it| it.remove("receivers"));
+        }
         let record = self.admin.get("/api/v1/record?limit=50")?;
         let mut record = record.as_array().into_iter().flatten();
         let newest = record.find(|entry| entry["origin"] != "server").context("an entry")?;
