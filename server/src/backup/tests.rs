@@ -133,6 +133,7 @@ async fn bulletin(data: &DataFolder, store: &Store, by: &crate::store::User, are
         format: "mp3",
         samples: 48_000,
         area: Some(area),
+        sound: crate::store::Sound::default(),
     };
     store.add_bulletin(&actor(), NOW, by, new).await.unwrap();
     id

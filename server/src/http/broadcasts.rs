@@ -51,7 +51,7 @@ pub(super) async fn list(
     responses(
         (status = 201, description = "Accepted: it will be on the air even if the server is killed now", body = Broadcast),
         (status = 404, description = "`not_found`: there is no such bulletin", body = Error),
-        (status = 409, description = "`not_approved`: the bulletin is not approved", body = Error),
+        (status = 409, description = "`not_approved`: the bulletin is not approved; `expired`: it has expired by then", body = Error),
         (status = 422, description = "`invalid`: see `fields`", body = Error),
         Guarded
     ),

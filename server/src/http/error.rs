@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::shapes::InUse;
 use crate::authority::Right;
 use crate::enrol::EnrolError;
 use crate::media::IngestError;
@@ -28,6 +29,10 @@ pub(super) struct Error {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(required = false)]
     pub(super) fields: BTreeMap<String, String>,
+    /// What still needs what was to be deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub(super) uses: Vec<InUse>,
 }
 
 /// A sentence in both languages.
@@ -44,6 +49,7 @@ pub(super) struct Problem {
     code: &'static str,
     words: Words,
     fields: Vec<(String, Words)>,
+    uses: Vec<InUse>,
     /// When it is worth trying again, in seconds.
     retry_after: Option<u64>,
 }
@@ -61,7 +67,18 @@ impl Problem {
                 en: en.into(),
             },
             fields: Vec::new(),
+            uses: Vec::new(),
             retry_after: None,
+        }
+    }
+
+    /// It cannot be deleted while something needs it.
+    pub(super) fn in_use(uses: Vec<store::Use>) -> Self {
+        let vi = "Chưa xóa được: bản tin còn buổi phát đang chờ hoặc đang phát.";
+        let en = "Not deleted: broadcasts that are scheduled or on the air still need the bulletin.";
+        Self {
+            uses: uses.into_iter().map(InUse::from).collect(),
+            ..Self::new(StatusCode::CONFLICT, "in_use", vi, en)
         }
     }
 
@@ -201,6 +218,7 @@ impl Problem {
             "claim" => "thiết bị đang xin ghi danh",
             "receiver" => "cụm thu phát thanh",
             "token" => "mã truy cập",
+            "upload" => "tệp đang tải lên",
             "user" => "người dùng",
             "session" => "phiên làm việc",
             "factor" => "cách xác thực",
@@ -263,6 +281,7 @@ impl Problem {
             code: self.code.into(),
             message: say(&self.words),
             fields,
+            uses: self.uses.clone(),
         }
     }
 }
@@ -324,6 +343,11 @@ impl From<store::Error> for Problem {
                 Refusal::NotApproved => {
                     let (vi, en) = ("Bản tin chưa được duyệt.", "The bulletin is not approved.");
                     Self::new(StatusCode::CONFLICT, "not_approved", vi, en)
+                }
+                Refusal::Expired => {
+                    let vi = "Bản tin đã hết hạn vào lúc đó.";
+                    let en = "The bulletin has expired by then.";
+                    Self::new(StatusCode::CONFLICT, "expired", vi, en)
                 }
                 Refusal::Over => {
                     let (vi, en) = ("Buổi phát đã kết thúc.", "The broadcast is over.");

@@ -29,6 +29,7 @@ mod pace;
 pub mod password;
 mod receivers;
 mod record;
+mod resumable;
 mod sessions;
 mod shapes;
 #[cfg(test)]
@@ -155,6 +156,11 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(claims::refuse))
         .routes(routes!(bulletins::list))
         .merge(upload::routes())
+        .routes(routes!(resumable::begin))
+        .routes(routes!(resumable::progress, resumable::piece, resumable::end))
+        .routes(routes!(resumable::bulletin))
+        .routes(routes!(bulletins::change, bulletins::delete))
+        .routes(routes!(bulletins::peaks))
         .routes(routes!(bulletins::approve))
         .routes(routes!(audio::audio))
         .routes(routes!(broadcasts::list, broadcasts::accept))

@@ -47,13 +47,17 @@ struct Upload {
     /// Whose it is. Absent: the only area in which who uploads makes bulletins, else of who may do everything everywhere.
     #[schema(nullable = false)]
     area_id: Option<String>,
+    /// `true`: silence before the first and after the last sound is left out. The original is kept as it is.
+    #[schema(nullable = false)]
+    trim: Option<bool>,
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
 }
 
 /// Upload a bulletin
 ///
-/// MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis or Opus. A new bulletin is a draft: somebody has to approve it.
+/// MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis or Opus. A new bulletin is a draft: somebody has to approve it. One whose sound is there
+/// already in that area is taken, too: `duplicate_of` says which has it.
 #[utoipa::path(
     post, path = "/api/v1/bulletins", operation_id = "uploadBulletin", tag = "bulletins",
     request_body(content = Upload, content_type = "multipart/form-data"),
@@ -75,7 +79,7 @@ async fn upload(
     let _place = app.uploading.try_acquire().map_err(|_| Problem::busy())?;
     let mut form = form.map_err(|error| Problem::bad_request(error.body_text()))?;
     caller.may_somewhere(Right::Compose)?;
-    let (mut title, mut class, mut area) = (None, None, None);
+    let (mut title, mut class, mut area, mut trim) = (None, None, None, None);
     while let Some(field) = form.next_field().await.map_err(broken)? {
         match field.name() {
             Some("title") if title.is_some() => return Err(twice("title")),
@@ -86,13 +90,21 @@ async fn upload(
                 let text = text(field, "area_id").await?;
                 area = Some(AreaId::parse(&text).ok_or_else(|| no_id("area_id", &text))?);
             }
+            Some("trim") if trim.is_some() => return Err(twice("trim")),
+            Some("trim") => trim = Some(read_switch("trim", &text(field, "trim").await?)?),
             Some("file") => {
                 let title = title.ok_or_else(|| needed("title"))?;
                 let class = class.ok_or_else(|| needed("class"))?;
                 let area = whose(&app, &caller, area).await?;
                 let file = receive(&app, field).await?;
                 // From here on it is no longer the browser's to break off: what has come in whole is brought to its end.
-                let finished = tokio::spawn(finish(app.clone(), caller, (title, class, area), file)).await;
+                let draft = Draft {
+                    title,
+                    class,
+                    area,
+                    trim: trim.unwrap_or(false),
+                };
+                let finished = tokio::spawn(finish(app.clone(), caller, draft, file)).await;
                 let bulletin = finished.map_err(Problem::internal)??;
                 app.counters.uploads.add();
                 return Ok((StatusCode::CREATED, Json(bulletin.into())));
@@ -100,7 +112,7 @@ async fn upload(
             other => {
                 let name = other.unwrap_or_default().chars().take(40).collect::<String>();
                 return Err(Problem::bad_request(format!(
-                    "unknown field `{name}`; title, class, area_id and file are known"
+                    "unknown field `{name}`; title, class, area_id, trim and file are known"
                 )));
             }
         }
@@ -108,19 +120,28 @@ async fn upload(
     Err(needed("file"))
 }
 
-async fn finish(
-    app: App,
-    caller: Caller,
-    (title, class, area): (String, Class, Option<AreaId>),
-    upload: NamedTempFile,
-) -> Answer<store::Bulletin> {
+/// A bulletin that is to be.
+pub(super) struct Draft {
+    pub(super) title: String,
+    pub(super) class: Class,
+    pub(super) area: Option<AreaId>,
+    /// Without the silence around it.
+    pub(super) trim: bool,
+}
+
+/// Makes a bulletin of a file that is there whole; the file is its original afterwards, or gone.
+pub(super) async fn finish(app: App, caller: Caller, draft: Draft, upload: NamedTempFile) -> Answer<store::Bulletin> {
     let now = app.now();
     let id = BulletinId(ids::fresh(now));
     let (programme, original) = (
         app.store().programme(id),
         app.parts.data.originals().join(id.to_string()),
     );
-    let (encoding, limits) = (app.parts.config.encoding(), app.parts.config.limits());
+    let encoding = media::Encoding {
+        trim: draft.trim,
+        ..app.parts.config.encoding()
+    };
+    let limits = app.parts.config.limits();
     let turn = app.decoding.clone().acquire_owned().await.map_err(Problem::internal)?;
     let (to, keep) = (programme.clone(), original.clone());
     let made = tokio::task::spawn_blocking(move || {
@@ -135,11 +156,17 @@ async fn finish(
         Ok(made) => {
             let new = NewBulletin {
                 id,
-                title,
-                class: class.into(),
+                title: draft.title,
+                class: draft.class.into(),
                 format: made.format.name(),
                 samples: made.samples,
-                area,
+                area: draft.area,
+                sound: store::Sound {
+                    fingerprint: Some(made.fingerprint),
+                    source_loudness: made.source_loudness,
+                    loudness: made.loudness,
+                    peaks: made.peaks,
+                },
             };
             app.store()
                 .add_bulletin(&caller.actor, now, &caller.user, new)
@@ -218,7 +245,7 @@ async fn text(mut field: Field<'_>, name: &'static str) -> Answer<String> {
 }
 
 /// The area that a bulletin will belong to, if `caller` makes bulletins there.
-async fn whose(app: &App, caller: &Caller, area: Option<AreaId>) -> Answer<Option<AreaId>> {
+pub(super) async fn whose(app: &App, caller: &Caller, area: Option<AreaId>) -> Answer<Option<AreaId>> {
     let area = area.or_else(|| caller.authority.only_area(Right::Compose));
     let view = View::new(app.store(), &caller.authority).await?;
     match area {
@@ -251,6 +278,12 @@ fn read_class(text: &str) -> Answer<Class> {
             format!("Must be one of {right}."),
         )
     })
+}
+
+fn read_switch(name: &'static str, text: &str) -> Answer<bool> {
+    let right = "true, false";
+    text.parse()
+        .map_err(|_| Problem::field(name, format!("Phải là một trong: {right}."), format!("Must be one of {right}.")))
 }
 
 fn twice(name: &str) -> Problem {

@@ -266,6 +266,7 @@ impl Store {
         };
         let mut work = self.begin(entry).await?;
         let tx = &mut work.tx;
+        bulletins::usable(tx, bulletin.id, new.start).await?;
         sqlx::query(
             "INSERT INTO broadcasts (id, bulletin_id, state, starts, ends, accepted, accepted_by) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",

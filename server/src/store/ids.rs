@@ -51,3 +51,7 @@ id!(
     /// An API token, not what it is shown by.
     TokenId
 );
+id!(
+    /// An upload that comes in pieces.
+    UploadId
+);

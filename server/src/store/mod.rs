@@ -27,6 +27,7 @@ pub mod record;
 mod roster;
 mod row;
 pub mod sealed;
+mod search;
 pub mod sessions;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -39,7 +40,7 @@ use sqlx::AnyPool;
 
 pub use areas::{Area, NewArea};
 pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Receipt, Target};
-pub use bulletins::{Bulletin, BulletinState, NewBulletin};
+pub use bulletins::{Bulletin, BulletinChange, BulletinState, NewBulletin, Sound, Use, Wanted};
 pub use changes::Change;
 pub use claims::ClaimKeys;
 pub use error::{Error, Invalid, Refusal};
@@ -96,6 +97,7 @@ impl Store {
         let (pool, kind) = pool::open(url).await?;
         sealed::settle(&pool, kind, &vault).await?;
         record::adopt(&pool, kind).await?;
+        bulletins::adopt(&pool).await?;
         let changes = Changes::new(&pool).await?;
         let recorder = Recorder::start(pool.clone(), kind, changes.clone());
         Ok(Self {

@@ -12,6 +12,7 @@ mod live;
 mod patience;
 mod people;
 mod record;
+mod resumable;
 mod tokens;
 mod users;
 
