@@ -21,7 +21,10 @@ fn main() -> anyhow::Result<()> {
     // It is all done in this one thread.
     let accounted = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     let processor: f64 = accounted.split(' ').next().context("no schedstat")?.parse()?;
-    let (before, after) = (made.source_loudness.unwrap_or(f64::NAN), made.loudness.unwrap_or(f64::NAN));
+    let (before, after) = (
+        made.source_loudness.unwrap_or(f64::NAN),
+        made.loudness.unwrap_or(f64::NAN),
+    );
     println!("{} {} {before} {after}", processor / 1e9, made.duration().as_secs_f64());
     Ok(())
 }

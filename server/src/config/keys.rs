@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::values::{
-    addresses, audience, domains, host, https_url, limit, listen_or_off, loudness, mqtt_url, parse, port, some, switch, within,
+    addresses, audience, domains, host, https_url, limit, listen_or_off, loudness, mqtt_url, parse, port, some, switch,
+    within,
 };
 use super::{Audience, Config};
 

@@ -155,7 +155,10 @@ pub(super) fn listen_or_off(text: &str, example: &str) -> Result<Option<SocketAd
 /// A loudness that programmes can have.
 pub(super) fn loudness(text: &str) -> Result<i8, String> {
     let right = || "a whole number of LUFS from -30 to -10, or off".to_owned();
-    text.parse().ok().filter(|lufs| (-30..=-10).contains(lufs)).ok_or_else(right)
+    text.parse()
+        .ok()
+        .filter(|lufs| (-30..=-10).contains(lufs))
+        .ok_or_else(right)
 }
 
 /// A limit; 0: none.

@@ -23,8 +23,8 @@ use super::shapes::{Bulletin, Class, no_id};
 use super::upload::{self, Draft};
 use crate::authority::Right;
 use crate::media;
-use crate::store::ids::{self, UploadId};
 use crate::store::bulletins;
+use crate::store::ids::{self, UploadId};
 
 const VERSION: &str = "1.0.0";
 const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
@@ -194,7 +194,12 @@ pub(super) async fn piece(
     if headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind != PIECE) {
         let vi = format!("Phải gửi dưới dạng {PIECE}.");
         let en = format!("Must be sent as {PIECE}.");
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", vi, en));
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            vi,
+            en,
+        ));
     }
     let from = number(&headers, &OFFSET)?;
     find(&app, &caller, &id).await?;
@@ -211,7 +216,9 @@ pub(super) async fn piece(
         .open(&part.path)
         .await
         .map_err(Problem::internal)?;
-    file.seek(std::io::SeekFrom::Start(from)).await.map_err(Problem::internal)?;
+    file.seek(std::io::SeekFrom::Start(from))
+        .await
+        .map_err(Problem::internal)?;
     let mut offset = from;
     let mut stream = body.into_data_stream();
     while let Some(bytes) = stream.next().await {
@@ -291,7 +298,10 @@ pub(super) async fn bulletin(
 ) -> Answer<(StatusCode, Json<Bulletin>)> {
     caller.may_somewhere(Right::Compose)?;
     let title = bulletins::title(&it.title)?;
-    let area = it.area_id.as_deref().map(|text| AreaId::parse(text).ok_or_else(|| no_id("area_id", text)));
+    let area = it
+        .area_id
+        .as_deref()
+        .map(|text| AreaId::parse(text).ok_or_else(|| no_id("area_id", text)));
     let draft = Draft {
         title,
         class: it.class,
@@ -302,8 +312,14 @@ pub(super) async fn bulletin(
     let held = app.hold(&id).ok_or_else(in_hand)?;
     let part = find(&app, &caller, &id).await?;
     if part.offset < part.length {
-        let vi = format!("Tệp chưa tải lên xong: mới có {} trong {} byte.", part.offset, part.length);
-        let en = format!("The upload is not finished: {} of {} bytes are there.", part.offset, part.length);
+        let vi = format!(
+            "Tệp chưa tải lên xong: mới có {} trong {} byte.",
+            part.offset, part.length
+        );
+        let en = format!(
+            "The upload is not finished: {} of {} bytes are there.",
+            part.offset, part.length
+        );
         return Err(Problem::new(StatusCode::CONFLICT, "upload_unfinished", vi, en));
     }
     // From here on it is no longer the browser's to break off.
@@ -346,7 +362,9 @@ fn number(headers: &HeaderMap, name: &HeaderName) -> Answer<u64> {
 /// All uploads under way; those that nothing came of for too long are removed.
 async fn parts(app: &App) -> Answer<Vec<Part>> {
     let mut found = Vec::new();
-    let mut folder = tokio::fs::read_dir(app.parts.data.uploads()).await.map_err(Problem::internal)?;
+    let mut folder = tokio::fs::read_dir(app.parts.data.uploads())
+        .await
+        .map_err(Problem::internal)?;
     while let Some(entry) = folder.next_entry().await.map_err(Problem::internal)? {
         let name = entry.file_name();
         let words: Vec<&str> = name.to_str().unwrap_or_default().split('.').collect();

@@ -282,8 +282,13 @@ fn read_class(text: &str) -> Answer<Class> {
 
 fn read_switch(name: &'static str, text: &str) -> Answer<bool> {
     let right = "true, false";
-    text.parse()
-        .map_err(|_| Problem::field(name, format!("Phải là một trong: {right}."), format!("Must be one of {right}.")))
+    text.parse().map_err(|_| {
+        Problem::field(
+            name,
+            format!("Phải là một trong: {right}."),
+            format!("Must be one of {right}."),
+        )
+    })
 }
 
 fn twice(name: &str) -> Problem {

@@ -136,9 +136,7 @@ impl<W: Write> Writer<W> {
             let length = self.encoder.encode(frame, &mut self.scratch)?;
             start += self.packet_samples;
             if let Some(it) = &mut self.monitor {
-                let samples = it
-                    .decoder
-                    .decode_float(&self.scratch[..length], &mut it.pcm, false)?;
+                let samples = it.decoder.decode_float(&self.scratch[..length], &mut it.pcm, false)?;
                 it.meter.push(&it.pcm[..samples]);
             }
             if let Some(previous) = self.held.replace(self.scratch[..length].to_vec()) {

@@ -14,13 +14,13 @@ use symphonia::core::formats::FormatId;
 use symphonia::core::formats::well_known as container;
 use tempfile::NamedTempFile;
 
+use super::IngestError;
 use super::decode::Source;
 use super::encode::{self, Written};
 use super::level::{Leveller, Plan};
 use super::peaks::Outline;
 use super::resample::Resampler;
 use super::survey::{Survey, Surveyor};
-use super::IngestError;
 
 /// What an upload may cost.
 #[derive(Debug, Clone, Copy)]

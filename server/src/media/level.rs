@@ -1,9 +1,10 @@
-//! All programmes equally loud. Here: how much louder or quieter a file is to become, and correcting that by what its
-//! programme sounded like when decoded again, since a limiter and a lossy codec both change loudness and peaks. Not here:
+//! All programmes equally loud. Here: how much louder or quieter a file is to become, tried out on excerpts of it where peaks
+//! have to be limited, and corrected by what its programme sounded like when decoded again: a limiter and a lossy codec both
+//! change loudness and peaks. Not here:
 //! measuring (`survey`), holding peaks down (`limiter`).
 
 use super::limiter::Limiter;
-use super::survey::Survey;
+use super::survey::{Meter, Survey};
 
 /// No true peak of a programme is higher, in decibels of full scale; a fifth lower than is promised (-1), as meters of true
 /// peaks differ by as much.
@@ -17,7 +18,11 @@ const NEAR: f64 = 0.3;
 /// The most that anything is amplified, in decibels: what is fainter is noise.
 const MOST_GAIN: f64 = 30.0;
 /// The most that a limiter takes off a peak: beyond it a programme had better stay quieter than sound crushed.
-const MOST_LIMITED: f64 = 18.0;
+const MOST_LIMITED: f64 = 24.0;
+/// Of each decibel of gain a limiter leaves about two thirds: what is missing takes that much more.
+const AGAIN: f64 = 1.4;
+/// How often a gain is tried out on the excerpts.
+const TRIES: u32 = 6;
 /// Attempts at most, and after how many only the ceiling matters.
 const ATTEMPTS: u32 = 7;
 const EXACT: u32 = 3;
@@ -55,6 +60,32 @@ impl Plan {
             attempt: 1,
         }
         .bounded()
+        .tried_out(survey)
+    }
+
+    /// What a limiter will take, found by limiting the excerpts.
+    fn tried_out(mut self, survey: &Survey) -> Self {
+        let loudness = |leveller: &mut Leveller| {
+            let (mut meter, mut output) = (Meter::new(), Vec::new());
+            leveller.push(&survey.excerpts, &mut output);
+            meter.push(&output);
+            meter.loudness()
+        };
+        let (Some(whole), Some(excerpts)) = (survey.loudness, loudness(&mut Leveller::Gain(1.0))) else {
+            return self;
+        };
+        for _ in 0..TRIES {
+            let mut leveller = self.leveller();
+            let Leveller::Limiter(_) = leveller else { break };
+            let Some(limited) = loudness(&mut leveller) else { break };
+            let missing = self.target + CODEC - (whole + limited - excerpts);
+            if missing.abs() < NEAR / 6.0 || (missing > 0.0 && self.gain >= self.most_gain()) {
+                break;
+            }
+            self.gain += missing * AGAIN;
+            self = self.bounded();
+        }
+        self
     }
 
     fn most_gain(&self) -> f64 {
@@ -83,7 +114,7 @@ impl Plan {
         // At last all of it, not only the peaks.
         let all = if self.attempt > EXACT { lower } else { 0.0 };
         let next = Self {
-            gain: self.gain + missing - all,
+            gain: self.gain + missing * AGAIN - all,
             ceiling: self.ceiling - lower,
             attempt: self.attempt + 1,
             ..self

@@ -9,7 +9,7 @@ use loa_protocol::SAMPLE_RATE;
 /// How far it looks ahead, in samples: 5 ms, in which the gain glides down before a peak.
 const AHEAD: usize = SAMPLE_RATE as usize / 200;
 /// Within how many seconds the gain comes back by two thirds.
-const RELEASE: f32 = 0.1;
+const RELEASE: f32 = 0.05;
 /// Samples between a sample's coming in and the peaks around it being known: half of the interpolating filter.
 const HALF: usize = TAPS / 2;
 /// Taps of each phase of the interpolating filter.
@@ -137,7 +137,11 @@ impl Limiter {
             self.least.pop_back();
         }
         self.least.push_back((self.place, both));
-        if self.least.front().is_some_and(|(at, _)| at + (AHEAD as u64) < self.place) {
+        if self
+            .least
+            .front()
+            .is_some_and(|(at, _)| at + (AHEAD as u64) < self.place)
+        {
             self.least.pop_front();
         }
         self.place += 1;
@@ -207,8 +211,10 @@ mod tests {
     /// A quarter of the sample rate, at 45°: all samples lie 3 dB under the peaks between them.
     #[test]
     fn peaks_between_samples_count() {
-        let turn = std::f32::consts::FRAC_PI_2;
-        let input: Vec<f32> = (0..48_000).map(|i| (i as f32 * turn + turn / 2.0).sin()).collect();
+        let turn = std::f64::consts::FRAC_PI_2;
+        let input: Vec<f32> = (0..48_000)
+            .map(|i| (f64::from(i % 4) * turn + turn / 2.0).sin() as f32)
+            .collect();
         assert!(input.iter().all(|sample| sample.abs() < 0.71));
         let output = limited(&input, 1.0, 0.5, 4096);
         let settled = true_peak(&output[2000..46_000]);

@@ -1,6 +1,6 @@
 //! What there is to know of a file before a programme is made of it. Here: one pass over its sound that measures loudness
-//! (EBU R 128) and true peak, finds where sound begins and ends, and takes its fingerprint. Not here: what follows from
-//! that (`level`).
+//! (EBU R 128) and true peak, finds where sound begins and ends, takes its fingerprint, and keeps a minute of samples of it,
+//! for trying things out. Not here: what follows from that (`level`).
 
 use std::ops::Range;
 
@@ -20,6 +20,9 @@ const LOUDEST: f64 = -40.0;
 /// What is left of the silence before and after, in blocks: breath before a first word, the room's echo after the last.
 const BEFORE: usize = 10;
 const AFTER: usize = 30;
+/// Samples in an excerpt: a second; and how many excerpts there are at most.
+const EXCERPT: usize = SAMPLE_RATE as usize;
+const EXCERPTS: usize = 64;
 
 /// A meter of one channel at 48 kHz.
 pub(super) struct Meter(EbuR128);
@@ -52,9 +55,38 @@ impl Meter {
     }
 }
 
+/// Seconds of sound from all over a file whose length is not known beforehand.
+struct Excerpts {
+    kept: Vec<f32>,
+    /// Every so manyeth second is kept.
+    every: u64,
+    seen: u64,
+}
+
+impl Excerpts {
+    fn push(&mut self, mono: &[f32]) {
+        let mut rest = mono;
+        while !rest.is_empty() {
+            let (second, within) = (self.seen / EXCERPT as u64, (self.seen % EXCERPT as u64) as usize);
+            let (now, later) = rest.split_at((EXCERPT - within).min(rest.len()));
+            if second % self.every == 0 {
+                self.kept.extend_from_slice(now);
+            }
+            self.seen += now.len() as u64;
+            if self.kept.len() == EXCERPTS * EXCERPT {
+                let whole = std::mem::take(&mut self.kept);
+                self.kept = whole.chunks(EXCERPT).step_by(2).flatten().copied().collect();
+                self.every *= 2;
+            }
+            rest = later;
+        }
+    }
+}
+
 /// Measures sound as it passes.
 pub(super) struct Surveyor {
     meter: Meter,
+    excerpts: Excerpts,
     digest: digest::Context,
     bytes: Vec<u8>,
     /// Each block's largest sample, in half decibels under full scale.
@@ -70,6 +102,8 @@ pub(super) struct Survey {
     pub(super) true_peak: f64,
     /// SHA-256 of the sound, mono at 48 kHz and 16 bit: files that differ in tags or in lossless packing have the same.
     pub(super) fingerprint: [u8; 32],
+    /// Half a minute to a minute of seconds from all over it; all of it if it is shorter.
+    pub(super) excerpts: Vec<f32>,
     levels: Vec<u8>,
 }
 
@@ -77,6 +111,11 @@ impl Surveyor {
     pub(super) fn new() -> Self {
         Self {
             meter: Meter::new(),
+            excerpts: Excerpts {
+                kept: Vec::new(),
+                every: 1,
+                seen: 0,
+            },
             digest: digest::Context::new(&digest::SHA256),
             bytes: Vec::new(),
             levels: Vec::new(),
@@ -88,6 +127,7 @@ impl Surveyor {
     pub(super) fn push(&mut self, mono: &[f32]) {
         self.samples += mono.len() as u64;
         self.meter.push(mono);
+        self.excerpts.push(mono);
         self.bytes.clear();
         let pcm = mono.iter().map(|sample| (sample * 32_768.0).round() as i16);
         self.bytes.extend(pcm.flat_map(i16::to_le_bytes));
@@ -120,6 +160,7 @@ impl Surveyor {
             loudness: self.meter.loudness(),
             true_peak: self.meter.true_peak(),
             fingerprint,
+            excerpts: self.excerpts.kept,
             levels: self.levels,
         }
     }
@@ -132,8 +173,10 @@ impl Survey {
             .loudness
             .map_or(QUIETEST, |lufs| (lufs - SILENCE).clamp(QUIETEST, LOUDEST));
         let sounds = |level: &u8| -f64::from(*level) / 2.0 > silence;
-        let (Some(first), Some(last)) = (self.levels.iter().position(sounds), self.levels.iter().rposition(sounds))
-        else {
+        let (Some(first), Some(last)) = (
+            self.levels.iter().position(sounds),
+            self.levels.iter().rposition(sounds),
+        ) else {
             return 0..self.samples;
         };
         let at = |block: usize| ((block * BLOCK) as u64).min(self.samples);
@@ -173,6 +216,19 @@ mod tests {
         assert_eq!(span, 48_000 - 4800..96_000 + 24_000 + 14_400);
         assert_eq!(survey(&[0.0; 5000]).sounding(), 0..5000, "nothing but silence stays");
         assert_eq!(survey(&[0.5; 300]).sounding(), 0..300);
+    }
+
+    #[test]
+    fn excerpts_are_from_all_over() {
+        let short = survey(&[0.5; 100_000]).excerpts;
+        assert_eq!(short, [0.5; 100_000]);
+        // Each second of ten minutes has a sample of its own.
+        let long: Vec<f32> = (0..600 * 48_000).map(|i| (i / 48_000) as f32 / 600.0).collect();
+        let kept = survey(&long).excerpts;
+        assert!((32..64).contains(&(kept.len() / EXCERPT)), "{}", kept.len());
+        let seconds: Vec<u32> = kept.chunks(EXCERPT).map(|it| (it[0] * 600.0).round() as u32).collect();
+        assert!(seconds.windows(2).all(|pair| pair[1] - pair[0] == 16), "{seconds:?}");
+        assert!(seconds.last().is_some_and(|last| *last >= 584));
     }
 
     #[test]

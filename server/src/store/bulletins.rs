@@ -1,9 +1,9 @@
 //! Bulletins: what is broadcast. Their sound lies in files; a row is there only once its files are. One that is deleted
 //! keeps its row, without sound, for the record of the broadcasts that it was in.
 
-use loa_protocol::precedence::Class;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use loa_protocol::precedence::Class;
 use loa_protocol::{AreaId, BroadcastId, UnixMicros};
 use serde_json::{Map, Value, json};
 use sqlx::any::AnyRow;
@@ -191,7 +191,10 @@ impl Store {
         let exactly = |text: &Option<String>| text.clone().unwrap_or_default();
         let folder = exactly(&wanted.folder);
         let beneath = search::within(&format!("{folder}/"))[1..].to_owned();
-        let tag = wanted.tag.as_ref().map_or("%".into(), |tag| search::within(&format!("\n{tag}\n")));
+        let tag = wanted
+            .tag
+            .as_ref()
+            .map_or("%".into(), |tag| search::within(&format!("\n{tag}\n")));
         let mut bulletins = Vec::new();
         let mut last = before.map_or_else(|| "g".to_owned(), |id| id.to_string());
         while bulletins.len() < most as usize {
@@ -466,7 +469,12 @@ async fn uses(tx: &mut Transaction, id: BulletinId) -> Result<Vec<Use>, Error> {
     .fetch_all(&mut **tx)
     .await?;
     rows.iter()
-        .map(|row| Ok(Use::Broadcast(row.id("id", BroadcastId::parse)?, row.instant("starts")?)))
+        .map(|row| {
+            Ok(Use::Broadcast(
+                row.id("id", BroadcastId::parse)?,
+                row.instant("starts")?,
+            ))
+        })
         .collect()
 }
 
@@ -546,7 +554,10 @@ fn language(text: &str) -> Result<String, Error> {
     if fits && text.len() <= 35 && text.split('-').all(part) {
         return Ok(text.to_owned());
     }
-    let form = Invalid::Form("a language tag such as vi, en or hmn", "mã ngôn ngữ như vi, en hoặc hmn");
+    let form = Invalid::Form(
+        "a language tag such as vi, en or hmn",
+        "mã ngôn ngữ như vi, en hoặc hmn",
+    );
     Err(Error::invalid("language", form))
 }
 
@@ -570,7 +581,12 @@ fn differences(before: &Bulletin, after: &Bulletin) -> (Map<String, Value>, Map<
 
 fn searched(it: &Bulletin) -> String {
     let texts = [Some(&it.title), it.folder.as_ref(), it.field.as_ref()];
-    let all: Vec<&str> = texts.into_iter().flatten().chain(&it.tags).map(String::as_str).collect();
+    let all: Vec<&str> = texts
+        .into_iter()
+        .flatten()
+        .chain(&it.tags)
+        .map(String::as_str)
+        .collect();
     search::index(&all.join("\n"))
 }
 
@@ -600,7 +616,12 @@ fn read(row: &AnyRow) -> Result<Bulletin, Error> {
         folder: row.maybe_text("folder")?,
         field: row.maybe_text("field")?,
         language: row.text("language")?,
-        tags: row.text("tags")?.lines().filter(|tag| !tag.is_empty()).map(String::from).collect(),
+        tags: row
+            .text("tags")?
+            .lines()
+            .filter(|tag| !tag.is_empty())
+            .map(String::from)
+            .collect(),
         expires: row.maybe_number("expires")?.map(UnixMicros),
         source_loudness: row.maybe_number("source_loudness")?.map(u64::cast_signed),
         loudness: row.maybe_number("loudness")?.map(u64::cast_signed),

@@ -95,7 +95,10 @@ mod tests {
 
     #[test]
     fn what_means_something_to_the_database_is_escaped() {
-        assert_eq!(patterns("50%_\\"), [["%50\\%\\_\\\\%", "%50\\%\\_\\\\%"].map(String::from)]);
+        assert_eq!(
+            patterns("50%_\\"),
+            [["%50\\%\\_\\\\%", "%50\\%\\_\\\\%"].map(String::from)]
+        );
         assert_eq!(patterns(&"a ".repeat(100)).len(), WORDS);
     }
 }

@@ -23,8 +23,14 @@ const GOAL: f64 = 0.5;
 
 /// The files: name, and how ffmpeg makes each of looped speech.
 const FILES: &[(&str, &[&str])] = &[
-    ("speech.mp3", &["-ar", "44100", "-ac", "2", "-c:a", "libmp3lame", "-b:a", "128k"]),
-    ("speech.m4a", &["-ar", "48000", "-ac", "2", "-c:a", "aac", "-b:a", "128k"]),
+    (
+        "speech.mp3",
+        &["-ar", "44100", "-ac", "2", "-c:a", "libmp3lame", "-b:a", "128k"],
+    ),
+    (
+        "speech.m4a",
+        &["-ar", "48000", "-ac", "2", "-c:a", "aac", "-b:a", "128k"],
+    ),
     ("faint.wav", &["-af", "volume=-20dB", "-ar", "44100", "-ac", "2"]),
 ];
 
@@ -69,7 +75,10 @@ pub(super) fn run(as_json: bool) -> Result<()> {
 
 fn print(result: &Value) {
     println!("{} (medians of {TURNS})\n", result["unit"].as_str().unwrap_or_default());
-    println!("{:<12} {:>8} {:>8} {:>8}   LUFS, ours and ffmpeg's", "file", "ours", "ffmpeg", "ratio");
+    println!(
+        "{:<12} {:>8} {:>8} {:>8}   LUFS, ours and ffmpeg's",
+        "file", "ours", "ffmpeg", "ratio"
+    );
     let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
     for row in result["files"].as_array().into_iter().flatten() {
         println!(
@@ -84,7 +93,10 @@ fn print(result: &Value) {
         );
     }
     let met = if result["met"] == true { "met" } else { "not met" };
-    println!("\nworst ratio {:.3}; the goal of {GOAL} is {met}", number(&result["worst ratio"]));
+    println!(
+        "\nworst ratio {:.3}; the goal of {GOAL} is {met}",
+        number(&result["worst ratio"])
+    );
 }
 
 /// The example, with all that has to do with samples as quick as in a release.
@@ -123,7 +135,16 @@ fn their_turn(file: &Path) -> Result<f64> {
     );
     let mut level = ffmpeg();
     level.args(["-benchmark", "-i"]).arg(file).args(["-af", &filter]);
-    level.args(["-c:a", "libopus", "-b:a", "32k", "-compression_level", "10", "-frame_duration", "60"]);
+    level.args([
+        "-c:a",
+        "libopus",
+        "-b:a",
+        "32k",
+        "-compression_level",
+        "10",
+        "-frame_duration",
+        "60",
+    ]);
     let levelled = call(level.arg(file.with_extension("theirs.opus")))?.1;
     Ok(benchmark(&measured)? + benchmark(&levelled)?)
 }
@@ -134,7 +155,9 @@ fn benchmark(text: &str) -> Result<f64> {
     let line = line.with_context(|| text.to_owned())?;
     let times = line.split_whitespace().filter_map(|word| word.split_once('='));
     let seconds = times.filter(|(key, _)| *key != "rtime");
-    seconds.map(|(_, time)| Ok(time.trim_end_matches('s').parse::<f64>()?)).sum()
+    seconds
+        .map(|(_, time)| Ok(time.trim_end_matches('s').parse::<f64>()?))
+        .sum()
 }
 
 /// As ffmpeg's meter has it, in LUFS.

@@ -49,15 +49,28 @@ fn what_is_known_of_a_bulletin_is_told_searched_and_changed() {
     // A tone of full scale's half has been brought to the one loudness.
     let lufs = first["lufs"].as_f64().unwrap();
     assert!((lufs - -16.0).abs() < 0.5, "{first}");
-    assert!(first["source_lufs"].as_f64().is_some_and(|before| (before - lufs).abs() > 1.0), "{first}");
+    assert!(
+        first["source_lufs"]
+            .as_f64()
+            .is_some_and(|before| (before - lufs).abs() > 1.0),
+        "{first}"
+    );
     let id = first["id"].as_str().unwrap();
     let again = lan.upload("Tiêm chủng lần nữa", "normal", &tone(2.0)).json();
     assert_eq!(again["duplicate_of"], id, "taken, and told");
     let path = format!("/api/v1/bulletins/{id}");
 
     let outline = lan.get(&format!("{path}/peaks")).json();
-    assert_eq!((&outline["duration_ms"], outline["peaks"].as_array().unwrap().len()), (&json!(2000), 200));
-    assert!(outline["peaks"][100].as_u64().is_some_and(|peak| (40..80).contains(&peak)), "{outline}");
+    assert_eq!(
+        (&outline["duration_ms"], outline["peaks"].as_array().unwrap().len()),
+        (&json!(2000), 200)
+    );
+    assert!(
+        outline["peaks"][100]
+            .as_u64()
+            .is_some_and(|peak| (40..80).contains(&peak)),
+        "{outline}"
+    );
 
     let change = json!({
         "title": "Tiêm chủng mở rộng", "folder": "Y tế/Trẻ em", "field": "Y tế", "language": "tay",
@@ -66,13 +79,28 @@ fn what_is_known_of_a_bulletin_is_told_searched_and_changed() {
     let reply = lan.patch(&path, change);
     assert_eq!(reply.status, 200, "{reply:?}");
     let it = reply.json();
-    assert_eq!((&it["folder"], &it["field"], &it["language"]), (&json!("Y tế/Trẻ em"), &json!("Y tế"), &json!("tay")));
+    assert_eq!(
+        (&it["folder"], &it["field"], &it["language"]),
+        (&json!("Y tế/Trẻ em"), &json!("Y tế"), &json!("tay"))
+    );
     assert_eq!(it["expires_at"], "2099-01-01T20:04:05Z");
-    for query in ["search=mo%20rong", "search=tr%E1%BA%BB", "folder=Y%20t%E1%BA%BF", "tag=tr%E1%BA%BB%20em", "language=tay"] {
-        assert_eq!(lan.get(&format!("/api/v1/bulletins?{query}")).json(), json!([it]), "{query}");
+    for query in [
+        "search=mo%20rong",
+        "search=tr%E1%BA%BB",
+        "folder=Y%20t%E1%BA%BF",
+        "tag=tr%E1%BA%BB%20em",
+        "language=tay",
+    ] {
+        assert_eq!(
+            lan.get(&format!("/api/v1/bulletins?{query}")).json(),
+            json!([it]),
+            "{query}"
+        );
     }
     assert_eq!(lan.get("/api/v1/bulletins?search=lu%20quet").json(), json!([]));
-    let cleared = lan.patch(&path, json!({ "expires_at": "", "folder": "", "field": null })).json();
+    let cleared = lan
+        .patch(&path, json!({ "expires_at": "", "folder": "", "field": null }))
+        .json();
     assert_eq!((cleared.get("expires_at"), cleared.get("folder")), (None, None));
     assert_eq!(cleared["field"], "Y tế");
     for (wrong, field) in [
@@ -80,7 +108,10 @@ fn what_is_known_of_a_bulletin_is_told_searched_and_changed() {
         (json!({ "language": "Việt" }), "language"),
         (json!({ "title": "" }), "title"),
     ] {
-        assert_eq!(lan.patch(&path, wrong).error(), (422, "invalid".into(), vec![field.into()]));
+        assert_eq!(
+            lan.patch(&path, wrong).error(),
+            (422, "invalid".into(), vec![field.into()])
+        );
     }
     let long = format!("/api/v1/bulletins?search={}", "a".repeat(201));
     assert_eq!(lan.get(&long).error(), (422, "invalid".into(), vec!["search".into()]));
@@ -91,13 +122,22 @@ fn silence_is_trimmed_where_the_form_says_so() {
     let server = Server::start();
     let lan = server.admin();
     let mut form = Form::default();
-    form.field("title", "Chuông").field("class", "normal").field("trim", "true").file(&tone(1.0));
+    form.field("title", "Chuông")
+        .field("class", "normal")
+        .field("trim", "true")
+        .file(&tone(1.0));
     let reply = lan.send_form(&form);
     // There is none around: nothing is lost.
     assert_eq!((reply.status, &reply.json()["samples"]), (201, &json!(48_000)));
     let mut form = Form::default();
-    form.field("title", "Chuông").field("class", "normal").field("trim", "có").file(&tone(1.0));
-    assert_eq!(lan.send_form(&form).error(), (422, "invalid".into(), vec!["trim".into()]));
+    form.field("title", "Chuông")
+        .field("class", "normal")
+        .field("trim", "có")
+        .file(&tone(1.0));
+    assert_eq!(
+        lan.send_form(&form).error(),
+        (422, "invalid".into(), vec!["trim".into()])
+    );
 }
 
 #[test]

@@ -6,7 +6,12 @@ const PIECE: (&str, &str) = ("content-type", "application/offset+octet-stream");
 
 fn begin(client: &Client, length: usize) -> Reply {
     let length = length.to_string();
-    client.send("POST", "/api/v1/uploads", &[("upload-length", &*length), ("tus-resumable", "1.0.0")], b"")
+    client.send(
+        "POST",
+        "/api/v1/uploads",
+        &[("upload-length", &*length), ("tus-resumable", "1.0.0")],
+        b"",
+    )
 }
 
 fn piece(client: &Client, path: &str, offset: usize, bytes: &[u8]) -> Reply {
@@ -26,14 +31,23 @@ fn a_file_in_pieces_becomes_a_bulletin() {
     let path = location(&begin(&lan, file.len()));
     let what = json!({ "title": "Bản tin sáng", "class": "normal" });
     let make = format!("{path}/bulletin");
-    assert_eq!(lan.post(&make, what.clone()).error(), (409, "upload_unfinished".into(), vec![]));
+    assert_eq!(
+        lan.post(&make, what.clone()).error(),
+        (409, "upload_unfinished".into(), vec![])
+    );
 
     let reply = piece(&lan, &path, 0, &file[..20_000]);
-    assert_eq!((reply.status, &reply.headers["upload-offset"]), (204, &"20000".parse().unwrap()));
+    assert_eq!(
+        (reply.status, &reply.headers["upload-offset"]),
+        (204, &"20000".parse().unwrap())
+    );
     assert_eq!(reply.headers["tus-resumable"], "1.0.0");
     // As after a broken line: how far has it come?
     let head = lan.send("HEAD", &path, &[("tus-resumable", "1.0.0")], b"");
-    assert_eq!((head.status, &head.headers["upload-offset"]), (200, &"20000".parse().unwrap()));
+    assert_eq!(
+        (head.status, &head.headers["upload-offset"]),
+        (200, &"20000".parse().unwrap())
+    );
     assert_eq!(head.headers["upload-length"], file.len().to_string().as_str());
     assert_eq!(head.headers["cache-control"], "no-store");
     assert_eq!(lan.get(&path).json(), json!({ "offset": 20_000, "length": file.len() }));
@@ -48,11 +62,17 @@ fn a_file_in_pieces_becomes_a_bulletin() {
 
     // A mistake of the form costs no upload.
     let nameless = json!({ "title": " ", "class": "normal" });
-    assert_eq!(lan.post(&make, nameless).error(), (422, "invalid".into(), vec!["title".into()]));
+    assert_eq!(
+        lan.post(&make, nameless).error(),
+        (422, "invalid".into(), vec!["title".into()])
+    );
     let reply = lan.post(&make, what.clone());
     assert_eq!(reply.status, 201, "{reply:?}");
     let it = reply.json();
-    assert_eq!((&it["title"], &it["samples"], &it["format"]), (&json!("Bản tin sáng"), &json!(72_000), &json!("wav")));
+    assert_eq!(
+        (&it["title"], &it["samples"], &it["format"]),
+        (&json!("Bản tin sáng"), &json!(72_000), &json!("wav"))
+    );
     let id = it["id"].as_str().unwrap();
     assert_eq!(std::fs::read(server.data.originals().join(id)).unwrap(), file);
     assert_eq!(server.files(), [0, 1, 1]);
@@ -70,7 +90,12 @@ fn uploads_belong_to_who_began_them_and_are_bounded() {
     assert_eq!(begin(&lan, 0).error().1, "empty_file");
     let none = lan.send("POST", "/api/v1/uploads", &[], b"");
     assert_eq!(none.error().1, "bad_request");
-    let old = lan.send("POST", "/api/v1/uploads", &[("upload-length", "9"), ("tus-resumable", "0.2.2")], b"");
+    let old = lan.send(
+        "POST",
+        "/api/v1/uploads",
+        &[("upload-length", "9"), ("tus-resumable", "0.2.2")],
+        b"",
+    );
     assert_eq!(old.error(), (412, "tus_version".into(), vec![]));
 
     let path = location(&begin(&lan, 900));
@@ -78,7 +103,10 @@ fn uploads_belong_to_who_began_them_and_are_bounded() {
     assert_eq!(piece(&mai, &path, 0, b"RIFF").error().0, 404);
     assert_eq!(mai.delete(&path).error().0, 404);
     let kind = [("upload-offset", "0"), ("content-type", "audio/wav")];
-    assert_eq!(lan.send("PATCH", &path, &kind, b"RIFF").error(), (415, "unsupported_media_type".into(), vec![]));
+    assert_eq!(
+        lan.send("PATCH", &path, &kind, b"RIFF").error(),
+        (415, "unsupported_media_type".into(), vec![])
+    );
     // What is certainly no audio is given up at once.
     assert_eq!(piece(&lan, &path, 0, b"%PDF-1.7 and so on").error().1, "not_audio");
     assert_eq!(lan.get(&path).error().0, 404);
@@ -101,9 +129,18 @@ fn what_nothing_came_of_for_a_day_is_given_up_and_the_rest_outlives_a_start() {
     let (old, fresh) = (location(&begin(&lan, 10)), location(&begin(&lan, 10)));
     let id = old.rsplit('/').next().unwrap();
     let file = std::fs::read_dir(server.data.uploads()).unwrap().flatten();
-    let file = file.map(|it| it.path()).find(|it| it.to_string_lossy().contains(id)).unwrap();
-    let yesterday = std::time::UNIX_EPOCH + std::time::Duration::from_micros(now().0) - std::time::Duration::from_secs(90_000);
-    std::fs::File::options().write(true).open(file).unwrap().set_modified(yesterday).unwrap();
+    let file = file
+        .map(|it| it.path())
+        .find(|it| it.to_string_lossy().contains(id))
+        .unwrap();
+    let yesterday =
+        std::time::UNIX_EPOCH + std::time::Duration::from_micros(now().0) - std::time::Duration::from_secs(90_000);
+    std::fs::File::options()
+        .write(true)
+        .open(file)
+        .unwrap()
+        .set_modified(yesterday)
+        .unwrap();
     std::fs::write(server.data.uploads().join(".tmp123"), b"cut off").unwrap();
     server.data.sweep_uploads().unwrap();
     assert_eq!(lan.get(&fresh).status, 200);

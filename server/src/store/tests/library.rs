@@ -81,12 +81,29 @@ pub(super) async fn bulletins_are_found_by_what_is_known_of_them(url: &str) {
     assert_eq!(found(store, "").await.len(), 3);
 
     for folder in ["Thời tiết", "Thời tiết/Mưa lũ"] {
-        assert_eq!(titles(store, wanted(|it| it.folder = Some(folder.into()))).await, ["Cảnh báo lũ quét"]);
+        assert_eq!(
+            titles(store, wanted(|it| it.folder = Some(folder.into()))).await,
+            ["Cảnh báo lũ quét"]
+        );
     }
-    assert!(titles(store, wanted(|it| it.folder = Some("Thời".into()))).await.is_empty());
-    assert_eq!(titles(store, wanted(|it| it.tag = Some("bão số 3".into()))).await.len(), 1);
-    assert!(titles(store, wanted(|it| it.tag = Some("bão số".into()))).await.is_empty());
-    assert_eq!(titles(store, wanted(|it| it.language = Some("vi".into()))).await.len(), 2);
+    assert!(
+        titles(store, wanted(|it| it.folder = Some("Thời".into())))
+            .await
+            .is_empty()
+    );
+    assert_eq!(
+        titles(store, wanted(|it| it.tag = Some("bão số 3".into()))).await.len(),
+        1
+    );
+    assert!(
+        titles(store, wanted(|it| it.tag = Some("bão số".into())))
+            .await
+            .is_empty()
+    );
+    assert_eq!(
+        titles(store, wanted(|it| it.language = Some("vi".into()))).await.len(),
+        2
+    );
     let field = Some("Phòng chống thiên tai".into());
     assert_eq!(titles(store, wanted(|it| it.field = field)).await.len(), 1);
 
@@ -118,7 +135,10 @@ pub(super) async fn bulletins_are_found_by_what_is_known_of_them(url: &str) {
     }
     let nothing = change(&world, BulletinId([9; 16]), BulletinChange::default()).await;
     assert!(matches!(nothing, Err(Error::Missing("bulletin"))));
-    assert_eq!(store.bulletin(health).await.unwrap().title, "Tiêm chủng ở trạm y tế Đồng Hoà");
+    assert_eq!(
+        store.bulletin(health).await.unwrap().title,
+        "Tiêm chủng ở trạm y tế Đồng Hoà"
+    );
     store.close().await;
 }
 
@@ -130,7 +150,13 @@ pub(super) async fn a_sound_that_is_there_already_is_told(url: &str) {
     let again = sounding(&world, "Ba", 1, Some(world.commune)).await;
     let elsewhere = sounding(&world, "Bốn", 1, Some(world.village)).await;
     let bare = bulletin(&world, "Năm").await;
-    for (id, of) in [(first, None), (other, None), (again, Some(first)), (elsewhere, None), (bare, None)] {
+    for (id, of) in [
+        (first, None),
+        (other, None),
+        (again, Some(first)),
+        (elsewhere, None),
+        (bare, None),
+    ] {
         assert_eq!(store.bulletin(id).await.unwrap().duplicate_of, of);
     }
     let it = store.bulletin(first).await.unwrap();
@@ -155,9 +181,21 @@ pub(super) async fn what_is_needed_is_not_deleted(url: &str) {
     store.stop(&actor(), NOW, aired.id).await.unwrap();
     store.delete_bulletin(&actor(), NOW, id).await.unwrap().unwrap();
     assert!(matches!(store.bulletin(id).await, Err(Error::Missing("bulletin"))));
-    assert!(matches!(store.delete_bulletin(&actor(), NOW, id).await, Err(Error::Missing("bulletin"))));
-    assert!(store.bulletins(None, 10, &Wanted::default(), &|_| true).await.unwrap().is_empty());
-    assert!(!store.bulletin_ids().await.unwrap().contains(&id), "its files are swept");
+    assert!(matches!(
+        store.delete_bulletin(&actor(), NOW, id).await,
+        Err(Error::Missing("bulletin"))
+    ));
+    assert!(
+        store
+            .bulletins(None, 10, &Wanted::default(), &|_| true)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        !store.bulletin_ids().await.unwrap().contains(&id),
+        "its files are swept"
+    );
     // What was broadcast stays told.
     assert_eq!(store.broadcast_by_id(aired.id).await.unwrap().title, "Bản tin sáng");
     let new = |bulletin| NewBroadcast {

@@ -503,9 +503,16 @@ async fn bulletins_wait_for_approval(url: &str) {
         .map(|it| it.id)
         .collect();
     assert!(listed.is_sorted_by(|a, b| a > b));
-    assert_eq!(store.bulletins(None, 1, &Wanted::default(), &|_| true).await.unwrap()[0].id, listed[0]);
     assert_eq!(
-        store.bulletins(Some(listed[0]), 10, &Wanted::default(), &|_| true).await.unwrap()[0].id,
+        store.bulletins(None, 1, &Wanted::default(), &|_| true).await.unwrap()[0].id,
+        listed[0]
+    );
+    assert_eq!(
+        store
+            .bulletins(Some(listed[0]), 10, &Wanted::default(), &|_| true)
+            .await
+            .unwrap()[0]
+            .id,
         listed[1]
     );
     listed.sort();
