@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::shapes::InUse;
+use super::shelf::InUse;
 use crate::authority::Right;
 use crate::enrol::EnrolError;
 use crate::media::IngestError;

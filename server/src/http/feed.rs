@@ -9,7 +9,8 @@ use tokio::sync::broadcast;
 
 use super::App;
 use super::claims::claims;
-use super::shapes::{Broadcast, Bulletin, Receiver};
+use super::shapes::{Broadcast, Receiver};
+use super::shelf::Bulletin;
 use super::view::Place;
 use crate::authority::Right;
 use crate::playout::Notice;

@@ -32,6 +32,7 @@ mod record;
 mod resumable;
 mod sessions;
 mod shapes;
+mod shelf;
 #[cfg(test)]
 mod tests;
 mod tokens;

@@ -19,7 +19,8 @@ use utoipa::ToSchema;
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
 use super::gate::{Body, Caller};
-use super::shapes::{Bulletin, Class, no_id};
+use super::shapes::{Class, no_id};
+use super::shelf::Bulletin;
 use super::upload::{self, Draft};
 use crate::authority::Right;
 use crate::media;
@@ -89,6 +90,7 @@ type Told = [(HeaderName, String); 2];
         (status = 409, description = "`too_many_uploads`: so many are under way already", body = Error),
         (status = 412, description = "`tus_version`: not 1.0.0", body = Error),
         (status = 413, description = "`too_large`: more bytes than the server allows", body = Error),
+        (status = 422, description = "`empty_file`: none at all", body = Error),
         Guarded
     ),
     security(("session" = []))
@@ -327,7 +329,8 @@ pub(super) async fn bulletin(
     let finished = tokio::spawn(async move {
         let _held = held;
         let file = std::fs::File::open(&part.path).map_err(Problem::internal)?;
-        let file = tempfile::NamedTempFile::from_parts(file, tempfile::TempPath::from_path(part.path));
+        let path = tempfile::TempPath::try_from_path(part.path).map_err(Problem::internal)?;
+        let file = tempfile::NamedTempFile::from_parts(file, path);
         upload::finish(whole, caller, draft, file).await
     });
     let bulletin = finished.await.map_err(Problem::internal)??;

@@ -12,7 +12,7 @@ use super::bulletins;
 use super::error::{Invalid, Refusal};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros};
-use super::{Actor, BulletinId, BulletinState, Change, Entry, Error, More, Store, User, ids};
+use super::{Actor, BulletinId, BulletinState, Change, Entry, Error, More, Store, User, ids, library};
 
 /// How a broadcast fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,7 +266,7 @@ impl Store {
         };
         let mut work = self.begin(entry).await?;
         let tx = &mut work.tx;
-        bulletins::usable(tx, bulletin.id, new.start).await?;
+        library::usable(tx, bulletin.id, new.start).await?;
         sqlx::query(
             "INSERT INTO broadcasts (id, bulletin_id, state, starts, ends, accepted, accepted_by) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",

@@ -2,7 +2,7 @@
 //! PostgreSQL (by URL); each change is one transaction, durable when the method returns, together with its line in the
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
-//! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`]
+//! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`library`], [`broadcasts`]
 //! hold rows and what people do to them; [`factors`], [`links`], [`devices`] and [`failures`] are about how people come in;
 //! [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
@@ -20,6 +20,7 @@ pub mod facts;
 pub mod failures;
 pub mod ids;
 pub mod keys;
+pub mod library;
 pub mod links;
 mod pool;
 pub mod receivers;
@@ -40,12 +41,13 @@ use sqlx::AnyPool;
 
 pub use areas::{Area, NewArea};
 pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Receipt, Target};
-pub use bulletins::{Bulletin, BulletinChange, BulletinState, NewBulletin, Sound, Use, Wanted};
+pub use bulletins::{Bulletin, BulletinState, NewBulletin, Sound, Wanted};
 pub use changes::Change;
 pub use claims::ClaimKeys;
 pub use error::{Error, Invalid, Refusal};
 pub use factors::{Factor, FactorKind, NewFactor};
 pub use ids::{BulletinId, FactorId, SessionId, TokenId, UserId};
+pub use library::{BulletinChange, Use};
 pub use links::{Link, LinkKind};
 pub use receivers::{NewReceiver, Receiver, ReceiverChange};
 pub use record::{Actor, Entry, More};
@@ -97,7 +99,7 @@ impl Store {
         let (pool, kind) = pool::open(url).await?;
         sealed::settle(&pool, kind, &vault).await?;
         record::adopt(&pool, kind).await?;
-        bulletins::adopt(&pool).await?;
+        library::adopt(&pool).await?;
         let changes = Changes::new(&pool).await?;
         let recorder = Recorder::start(pool.clone(), kind, changes.clone());
         Ok(Self {
