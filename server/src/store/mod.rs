@@ -2,7 +2,8 @@
 //! PostgreSQL (by URL); each change is one transaction, durable when the method returns, together with its line in the
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
-//! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`],
+//! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`library`],
+//! [`broadcasts`],
 //! [`schedules`], [`overrides`] hold rows and what people do to them; [`speech`] holds what is read aloud; [`factors`], [`identities`],
 //! [`links`], [`devices`] and [`failures`] are about how people come in;
 //! [`record`] is who did what; [`facts`] writes down what happens on the air and implements
@@ -22,6 +23,7 @@ pub mod failures;
 pub mod identities;
 pub mod ids;
 pub mod keys;
+pub mod library;
 pub mod links;
 pub mod overrides;
 mod pool;
@@ -31,6 +33,7 @@ mod roster;
 mod row;
 pub mod schedules;
 pub mod sealed;
+mod search;
 pub mod sessions;
 pub mod speech;
 #[cfg(test)]
@@ -44,7 +47,7 @@ use sqlx::AnyPool;
 
 pub use areas::{Area, NewArea};
 pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Receipt, Target};
-pub use bulletins::{Bulletin, BulletinState, NewBulletin};
+pub use bulletins::{Bulletin, BulletinState, NewBulletin, Sound, Wanted};
 pub use changes::Change;
 pub use claims::ClaimKeys;
 pub use error::{Error, Invalid, Refusal};
@@ -53,6 +56,7 @@ pub use identities::{Identity, Outside};
 pub use ids::{
     BulletinId, FactorId, IdentityId, OverrideId, PhraseId, ReadingId, ScheduleId, SessionId, TokenId, UserId,
 };
+pub use library::{BulletinChange, Use};
 pub use links::{Link, LinkKind};
 pub use overrides::Override;
 pub use receivers::{NewReceiver, Receiver, ReceiverChange};
@@ -107,6 +111,7 @@ impl Store {
         let (pool, kind) = pool::open(url).await?;
         sealed::settle(&pool, kind, &vault).await?;
         record::adopt(&pool, kind).await?;
+        library::adopt(&pool).await?;
         let changes = Changes::new(&pool).await?;
         let recorder = Recorder::start(pool.clone(), kind, changes.clone());
         Ok(Self {
