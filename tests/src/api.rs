@@ -244,6 +244,17 @@ impl Api {
         self.post("/api/v1/broadcasts", &body)
     }
 
+    /// Takes the studio of `area` and gives the broadcast.
+    pub fn speak(&self, area: &str, class: &str) -> Result<Value> {
+        let body = json!({
+            "title": "Phát trực tiếp",
+            "class": class,
+            "target": { "areas": [area], "receivers": [] },
+            "chime": false,
+        });
+        self.post("/api/v1/live", &body)
+    }
+
     /// GET into a file.
     pub fn download(&self, path: &str, file: &Path) -> Result<()> {
         let mut answer = self

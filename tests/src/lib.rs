@@ -22,5 +22,5 @@ pub use middle::{Middle, Tamper};
 pub use process::{Process, loa_binary, repository, scratch_port};
 pub use recording::Recording;
 pub use server::{Server, Settings};
-pub use simulation::Simulation;
+pub use simulation::{Heard, Simulation};
 pub use village::{PATIENCE, Plan, Village, decode_by_float_libopus, start_mosquitto};

@@ -16,7 +16,7 @@ use crate::enrol::Known;
 use crate::enrol::claims::Book;
 use crate::https::Keeper;
 use crate::patience::Patience;
-use crate::playout::{Heeded, Notice};
+use crate::playout::{Heeded, Notice, Studio};
 use crate::store::Store;
 
 /// What a server is put together from.
@@ -35,6 +35,8 @@ pub struct Parts {
     pub known: Known,
     /// Devices that ask to be enrolled.
     pub claims: Arc<std::sync::Mutex<Book>>,
+    /// Where live sound comes in.
+    pub studio: Arc<Studio>,
     /// Adds what other parts count to `/metrics`.
     pub measure: Box<dyn Fn(&mut Text) + Send + Sync>,
     /// The other door, where there is one.

@@ -10,6 +10,7 @@ use super::App;
 use super::bulletins::Page;
 use super::error::{Answer, Error, Guarded, Problem};
 use super::gate::{Body, Caller, Query};
+use super::relays;
 use super::shapes::{Broadcast, NewBroadcast, Receipt, broadcast_id, instant, no_id};
 use super::view::{Place, View};
 use crate::authority::Right;
@@ -44,7 +45,7 @@ pub(super) async fn list(
     Ok(Json(broadcasts.into_iter().map(Broadcast::from).collect()))
 }
 
-/// Broadcast a bulletin
+/// Broadcast a bulletin, or relay another station
 #[utoipa::path(
     post, path = "/api/v1/broadcasts", operation_id = "broadcast", tag = "broadcasts",
     request_body = NewBroadcast,
@@ -62,7 +63,17 @@ pub(super) async fn accept(
     caller: Caller,
     Body(it): Body<NewBroadcast>,
 ) -> Answer<(StatusCode, Json<Broadcast>)> {
-    let bulletin = BulletinId::parse(&it.bulletin_id).ok_or_else(|| no_id("bulletin_id", &it.bulletin_id))?;
+    let bulletin = match (it.bulletin_id, it.relay) {
+        (Some(text), None) => BulletinId::parse(&text).ok_or_else(|| no_id("bulletin_id", &text))?,
+        (None, Some(relay)) => return relays::accept(&app, &caller, relay, it.target.read()?, it.start).await,
+        _ => {
+            let (vi, en) = (
+                "Cần đúng một trong hai: bulletin_id hoặc relay.",
+                "Must be exactly one of bulletin_id and relay.",
+            );
+            return Err(Problem::field("bulletin_id", vi, en));
+        }
+    };
     let target = it.target.read()?;
     caller.may_somewhere(Right::Broadcast)?;
     let view = View::new(app.store(), &caller.authority).await?;
@@ -74,7 +85,7 @@ pub(super) async fn accept(
     let now = app.now();
     let start = match it.start.as_deref() {
         None => UnixMicros(now.0 + LEAD.as_micros() as u64),
-        Some(text) => start(now, text)?,
+        Some(text) => start("start", now, text)?,
     };
     let new = store::NewBroadcast {
         bulletin,
@@ -144,7 +155,7 @@ async fn seen(app: &App, caller: &Caller, id: &str) -> Answer<(View, store::Broa
 }
 
 /// What it takes to broadcast, and to stop, what is of `class`.
-fn rights(class: Class) -> &'static [Right] {
+pub(super) fn rights(class: Class) -> &'static [Right] {
     match class {
         Class::Emergency => &[Right::Broadcast, Right::Emergency],
         Class::Normal | Class::Priority => &[Right::Broadcast],
@@ -152,7 +163,13 @@ fn rights(class: Class) -> &'static [Right] {
 }
 
 /// Lets pass who has `right` over all that `target` names; what they do not see is as good as unknown.
-async fn reaches(app: &App, caller: &Caller, view: &View, right: Right, target: &store::Target) -> Answer<()> {
+pub(super) async fn reaches(
+    app: &App,
+    caller: &Caller,
+    view: &View,
+    right: Right,
+    target: &store::Target,
+) -> Answer<()> {
     let unknown = |field| store::Error::Invalid {
         field,
         why: Invalid::Unknown,
@@ -173,25 +190,26 @@ async fn reaches(app: &App, caller: &Caller, view: &View, right: Right, target: 
     Ok(())
 }
 
-fn start(now: UnixMicros, text: &str) -> Answer<UnixMicros> {
+/// The instant to come that `text` names in `field`.
+pub(super) fn start(field: &str, now: UnixMicros, text: &str) -> Answer<UnixMicros> {
     let Some(start) = instant(text) else {
         let en = "Must be an instant such as 2026-02-17T05:30:00+07:00 (RFC 3339).";
         return Err(Problem::field(
-            "start",
+            field,
             "Phải là một thời điểm như 2026-02-17T05:30:00+07:00 (RFC 3339).",
             en,
         ));
     };
     if start <= now {
         return Err(Problem::field(
-            "start",
+            field,
             "Thời điểm này đã qua.",
             "That instant has passed.",
         ));
     }
     if start.0 - now.0 > FURTHEST {
         return Err(Problem::field(
-            "start",
+            field,
             "Không quá một năm kể từ bây giờ.",
             "At most a year from now.",
         ));

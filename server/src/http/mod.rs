@@ -14,6 +14,7 @@ mod bulletins;
 mod ceremonies;
 mod claims;
 mod console;
+pub mod encoder;
 mod error;
 mod events;
 mod factors;
@@ -24,11 +25,13 @@ mod health;
 mod limits;
 pub mod links;
 pub mod listen;
+mod live;
 pub mod metrics;
 mod pace;
 pub mod password;
 mod receivers;
 mod record;
+mod relays;
 mod sessions;
 mod shapes;
 #[cfg(test)]
@@ -160,6 +163,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(broadcasts::list, broadcasts::accept))
         .routes(routes!(broadcasts::stop))
         .routes(routes!(broadcasts::receipts))
+        .routes(routes!(live::speak))
+        .routes(routes!(live::sound))
         .routes(routes!(record::list))
         .routes(routes!(events::events))
         .routes(routes!(health::healthz))

@@ -62,6 +62,7 @@ mod tests {
             begun: false,
             programme: Default::default(),
             samples: 0,
+            live: None,
             areas: areas.to_vec(),
             receivers: receivers.iter().map(|n| ReceiverId([*n; 16])).collect(),
         };

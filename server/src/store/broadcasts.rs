@@ -8,11 +8,11 @@ use serde_json::json;
 use sqlx::AnyPool;
 use sqlx::any::AnyRow;
 
-use super::bulletins;
 use super::error::{Invalid, Refusal};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros};
-use super::{Actor, BulletinId, BulletinState, Change, Entry, Error, More, Store, User, ids};
+use super::{Actor, BulletinId, BulletinState, Change, Entry, Error, More, Source, Store, User, ids};
+use super::{bulletins, sources};
 
 /// How a broadcast fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +96,10 @@ pub struct Broadcast {
     pub end: UnixMicros,
     /// Where.
     pub target: Target,
+    /// Where its sound comes from, if it is no file.
+    pub source: Option<Source>,
+    /// What is wrong with that now.
+    pub trouble: Option<String>,
     /// How many receivers.
     pub counts: Counts,
 }
@@ -147,7 +151,8 @@ const SELECT: &str = "SELECT b.*, u.title AS title, u.class AS class, u.samples 
     (SELECT COUNT(*) FROM receipts r JOIN receivers e ON e.id = r.receiver_id \
       WHERE r.broadcast_id = b.id AND e.online = 1 AND e.playing = b.id) AS playing, \
     (SELECT COUNT(*) FROM receipts r WHERE r.broadcast_id = b.id AND r.outcome = 'played') AS played \
-    FROM broadcasts b JOIN bulletins u ON u.id = b.bulletin_id ";
+    , s.kind AS source, s.chime AS chime, s.url AS url, s.trouble AS trouble \
+    FROM broadcasts b JOIN bulletins u ON u.id = b.bulletin_id LEFT JOIN sources s ON s.broadcast_id = b.id ";
 
 impl Store {
     /// The last `most` broadcasts that are `seen`, the newest first, and all that are still open; those before `before` if
@@ -358,12 +363,13 @@ impl Store {
     pub(super) async fn fill_targets(&self, broadcasts: &mut [Broadcast]) -> Result<(), Error> {
         for it in broadcasts {
             it.target = target_of(&self.pool, it.id).await?;
+            sources::fill(&self.pool, it).await?;
         }
         Ok(())
     }
 
     /// The receivers that a target reaches now.
-    async fn reached(&self, target: &Target) -> Result<BTreeSet<ReceiverId>, Error> {
+    pub(super) async fn reached(&self, target: &Target) -> Result<BTreeSet<ReceiverId>, Error> {
         if target.areas.is_empty() && target.receivers.is_empty() {
             return Err(Error::invalid("target", Invalid::Empty));
         }
@@ -413,7 +419,12 @@ pub(super) async fn insert_targeted(tx: &mut Transaction, id: BroadcastId, recei
     Ok(())
 }
 
-async fn insert_target(tx: &mut Transaction, id: BroadcastId, kind: &'static str, target: String) -> Result<(), Error> {
+pub(super) async fn insert_target(
+    tx: &mut Transaction,
+    id: BroadcastId,
+    kind: &'static str,
+    target: String,
+) -> Result<(), Error> {
     sqlx::query("INSERT INTO targets (broadcast_id, kind, target_id) VALUES ($1, $2, $3)")
         .bind(id.to_string())
         .bind(kind)
@@ -444,7 +455,7 @@ fn select(condition: &'static str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe([SELECT, condition].concat())
 }
 
-fn distinct<T: Ord>(list: Vec<T>) -> Vec<T> {
+pub(super) fn distinct<T: Ord>(list: Vec<T>) -> Vec<T> {
     list.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
@@ -460,6 +471,8 @@ fn read(row: &AnyRow) -> Result<Broadcast, Error> {
         start: row.instant("starts")?,
         end: row.instant("ends")?,
         target: Target::default(),
+        source: sources::read(row)?,
+        trouble: row.maybe_text("trouble")?,
         counts: Counts {
             targeted: row.number("targeted")?,
             playing: row.number("playing")?,

@@ -6,6 +6,7 @@ use serde_json::json;
 use sqlx::any::AnyRow;
 
 use super::row::{Columns as _, integer, micros, written};
+use super::sources::SOUNDLESS;
 use super::{Actor, BulletinId, Change, Entry, Error, More, Store, User};
 
 /// Longest title, in characters.
@@ -96,7 +97,11 @@ impl Store {
         let mut bulletins = Vec::new();
         let mut last = before.map_or_else(|| "g".to_owned(), |id| id.to_string());
         while bulletins.len() < most as usize {
-            let rows = sqlx::query("SELECT * FROM bulletins WHERE id < $1 ORDER BY id DESC LIMIT $2")
+            let query = format!(
+                "SELECT * FROM bulletins WHERE id < $1 AND format NOT IN {SOUNDLESS} ORDER BY id DESC LIMIT $2"
+            );
+            // All of it is constant.
+            let rows = sqlx::query(sqlx::AssertSqlSafe(query))
                 .bind(last.clone())
                 .bind(i64::from(most))
                 .fetch_all(&self.pool)

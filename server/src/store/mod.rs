@@ -4,7 +4,7 @@
 //!
 //! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`]
 //! hold rows and what people do to them; [`factors`], [`links`], [`devices`] and [`failures`] are about how people come in;
-//! [`record`] is who did what; [`facts`] writes down what happens on the air and implements
+//! [`sources`] are those that play no file; [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
 
 pub mod areas;
@@ -28,6 +28,7 @@ mod roster;
 mod row;
 pub mod sealed;
 pub mod sessions;
+pub mod sources;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod tokens;
@@ -50,6 +51,7 @@ pub use receivers::{NewReceiver, Receiver, ReceiverChange};
 pub use record::{Actor, Entry, More};
 pub use sealed::Rotated;
 pub use sessions::{NewSession, Session, SessionSeen};
+pub use sources::{NewLive, Source};
 pub use tokens::{NewToken, Token};
 pub use users::{NewUser, User, UserChange};
 

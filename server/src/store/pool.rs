@@ -33,6 +33,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "factors", include_str!("../../migrations/0004_factors.sql")),
     (5, "tokens", include_str!("../../migrations/0005_tokens.sql")),
     (6, "enrolment", include_str!("../../migrations/0006_enrolment.sql")),
+    (11, "sources", include_str!("../../migrations/0011_sources.sql")),
 ];
 
 /// What a migration does besides on one kind of database.

@@ -81,6 +81,7 @@ fn flush(stream: &mut Stream, socket: &UdpSocket, tunnel: &Tunnel, clock: fn() -
                 counters.tunnelled.add(1);
             }
             Step::Nowhere => counters.nowhere.add(1),
+            Step::Missing => counters.skipped.add(1),
             Step::Idle => break,
         }
     }

@@ -118,6 +118,7 @@ impl Server {
                 trusted: Arc::default(),
             },
             claims: claims.clone(),
+            studio: crate::playout::Studio::silent(data.originals()),
             measure: Box::new(|text| text.counter("of_others", "What others count.", &[("", 7)])),
             https: None,
             shutdown: shutdown.clone(),
