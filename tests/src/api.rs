@@ -41,6 +41,15 @@ impl Reply {
     }
 }
 
+/// That instant from now in RFC 3339.
+pub fn time_in(from_now: Duration) -> Result<String> {
+    let output = std::process::Command::new("date")
+        .args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"])
+        .arg(format!("+{} seconds", from_now.as_secs()))
+        .output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
 /// A receiver that was just enrolled.
 #[derive(Debug, Clone)]
 pub struct Enrolled {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
-use loa_tests::{Heard, Plan, Settings, Village, speech};
+use loa_tests::{Heard, Plan, Settings, Village, speech, tone_share};
 use serde_json::{Value, json};
 
 /// What a station does wrong, and a word of what the record says of it.
@@ -152,21 +152,12 @@ fn what_lies_inside_is_not_relayed() -> Result<()> {
 }
 
 fn relay(village: &Village, url: &str, receiver: &str, fallback: &str) -> Result<loa_tests::Reply> {
-    let until = time_in(Duration::from_secs(600))?;
+    let until = loa_tests::time_in(Duration::from_secs(600))?;
     let body = json!({
         "relay": { "url": url, "title": "Đài tỉnh", "class": "normal", "until": until, "fallback_bulletin_ids": [fallback] },
         "target": { "areas": [], "receivers": [receiver] },
     });
     village.api.call("POST", "/api/v1/broadcasts", Some(&body))
-}
-
-/// That instant in RFC 3339.
-fn time_in(from_now: Duration) -> Result<String> {
-    let output = Command::new("date")
-        .args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"])
-        .arg(format!("+{} seconds", from_now.as_secs()))
-        .output()?;
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 /// The sound before, during and after the fault.
@@ -202,22 +193,8 @@ fn first(heard: &Heard, from: u64, to: u64, hertz: f64) -> Option<u64> {
     const WINDOW: usize = 4800;
     let samples = heard.between(from, to);
     let windows = samples.chunks_exact(WINDOW);
-    let n = windows.into_iter().position(|window| share(window, hertz) > 0.8)?;
+    let n = windows.into_iter().position(|window| tone_share(window, hertz) > 0.8)?;
     Some(from + (n * WINDOW) as u64 * 1_000_000 / 48_000)
-}
-
-/// The share of a window's power that is in one tone (Goertzel).
-fn share(window: &[i16], hertz: f64) -> f64 {
-    let step = 2.0 * (std::f64::consts::TAU * hertz / 48_000.0).cos();
-    let (mut last, mut before) = (0.0, 0.0);
-    for sample in window {
-        (last, before) = (f64::from(*sample) + step * last - before, last);
-    }
-    let n = window.len() as f64;
-    let tone = (last * last + before * before - step * last * before) * 2.0 / n;
-    let all: f64 = window.iter().map(|sample| f64::from(*sample).powi(2)).sum();
-    // What is hardly there is no tone.
-    if all / n < 100.0 { 0.0 } else { tone / all }
 }
 
 fn in_record(record: &Value, broadcast: &Value, word: &str) -> Result<()> {

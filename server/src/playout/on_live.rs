@@ -1,7 +1,7 @@
 //! What becomes of live broadcasts on the stage. Here: how they end, and what was recorded of them. Not here: how their sound is made
 //! (`media::live`).
 
-use loa_protocol::{BroadcastId, UnixMicros};
+use loa_protocol::{BroadcastId, ReceiverId, UnixMicros};
 use tokio::task::JoinError;
 
 use super::archive::{Archive, Fact, Live};
@@ -10,7 +10,7 @@ use super::stage::Stage;
 use crate::media::live::{Desk, News, Over};
 
 /// A live broadcast that is over ends this much after its last sound, in microseconds: receivers are told in time.
-const TAIL: u64 = 500_000;
+const TAIL: u64 = 1_000_000;
 /// Samples and microseconds of 20 ms, to which an end is rounded.
 const FRAME: (u64, u64) = (960, 20_000);
 
@@ -32,6 +32,23 @@ impl<A: Archive> Stage<A> {
         let end = show.end();
         self.keep(Fact::Over(id, over, end));
         self.tell(Input::End(id, end));
+    }
+
+    /// A live broadcast is over before the longest time that receivers were told: who was away when it ended still waits for more.
+    pub(super) fn gone(&mut self, id: BroadcastId) {
+        let Some(show) = self.shows.get(&id).filter(|show| show.row.live.is_some()) else {
+            return;
+        };
+        self.cut.insert(id, show.longest);
+    }
+
+    /// Tells a receiver that has come what is over.
+    pub(super) fn tell_over(&mut self, receiver: ReceiverId) {
+        let now = (self.clock)();
+        self.cut.retain(|_, until| *until > now);
+        for id in self.cut.keys() {
+            self.fleet.stop(receiver, *id);
+        }
     }
 
     /// Ends what comes in for a broadcast, and keeps what was said.

@@ -103,6 +103,7 @@ impl<A: Archive> Stage<A> {
         self.fleet.policy(id);
         self.fleet.volume(id, row.volume);
         self.order_rotation(id);
+        self.tell_over(id);
     }
 
     /// A receiver says what it trusts and where it thinks that it lies: what is not so is told again.

@@ -105,6 +105,8 @@ pub(super) struct Stage<A: Archive> {
     pub(super) roll: Roll,
     pub(super) receivers: HashMap<ReceiverId, ReceiverRow>,
     pub(super) shows: HashMap<BroadcastId, Show>,
+    /// Live broadcasts that are over, and until when who was away may still wait for them.
+    pub(super) cut: HashMap<BroadcastId, UnixMicros>,
     loading: JoinSet<(BroadcastId, Result<Loaded, String>)>,
     /// Recordings that are being made bulletins of, by how many samples they have.
     pub(super) keeping: JoinSet<(BroadcastId, Option<u64>)>,
@@ -143,6 +145,8 @@ enum Loaded {
 pub(super) struct Show {
     pub(super) row: BroadcastRow,
     stream: StreamId,
+    /// When it ends at the latest.
+    pub(super) longest: UnixMicros,
     /// Who it is addressed to, and by how deep an area.
     receivers: BTreeMap<ReceiverId, u8>,
     /// In memory from shortly before the start to the end.
@@ -232,6 +236,7 @@ impl<A: Archive> Stage<A> {
             roll: Roll::default(),
             receivers: HashMap::new(),
             shows: HashMap::new(),
+            cut: HashMap::new(),
             loading: JoinSet::new(),
             keeping: JoinSet::new(),
             facts,
@@ -328,6 +333,7 @@ impl<A: Archive> Stage<A> {
                 tracing::info!(broadcast = %id, ?state, "broadcast");
                 if state != State::OnAir {
                     self.studio.close(id);
+                    self.gone(id);
                     self.shows.remove(&id);
                 }
                 self.keep(Fact::Broadcast(id, state, (self.clock)()));
@@ -489,6 +495,7 @@ impl<A: Archive> Stage<A> {
         let id = row.id;
         self.shows.entry(id).or_insert_with(|| Show {
             stream: stream_of(&row),
+            longest: UnixMicros(row.start.0 + (row.samples * 1000).div_ceil(48)),
             row,
             receivers: BTreeMap::new(),
             sound: None,
