@@ -12,6 +12,7 @@ mod live;
 mod patience;
 mod people;
 mod record;
+mod speaking;
 mod tokens;
 mod users;
 
