@@ -581,7 +581,7 @@ fn made_id(mai: &mut Client, ledger: &mut Ledger) -> Result<Value> {
 fn failures(folder: &Path, data: &Path, ledger: &mut Ledger) -> Result<()> {
     let copy = folder.join("copy");
     let damage: [(&str, fn(&mut Vec<u8>)); 4] = [
-        ("keys/signing.key", |bytes| bytes.truncate(31)),
+        ("keys/signing-2.key", |bytes| bytes.truncate(31)),
         ("keys/record.key", |bytes| bytes.push(0)),
         ("keys/vault-2.key", |bytes| bytes[0] ^= 1),
         ("keys/vault-2.key", Vec::clear),
