@@ -110,7 +110,7 @@ pub(super) async fn accept(
 pub(super) async fn stop(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer<Json<Broadcast>> {
     let (view, it) = seen(&app, &caller, &id).await?;
     for right in rights(it.class) {
-        reaches(&app, &caller, &view, *right, &it.target).await?;
+        holds(&app, &caller, &view, *right, &it.target).await?;
     }
     let id = it.id;
     let broadcast = app.store().stop(&caller.actor, app.now(), id).await?;
@@ -186,6 +186,16 @@ pub(super) async fn reaches(
         }
     }
     Ok(())
+}
+
+/// Lets pass who has `right` over all of the target of what is there already: that one does not see a part of it is no fault of what
+/// was asked for.
+pub(super) async fn holds(app: &App, caller: &Caller, view: &View, right: Right, target: &store::Target) -> Answer<()> {
+    let held = reaches(app, caller, view, right, target).await;
+    held.map_err(|problem| match problem.is_invalid() {
+        true => Problem::forbidden(right),
+        false => problem,
+    })
 }
 
 /// Lets pass what sounds somewhere by the rules of its areas, if only in part.

@@ -217,6 +217,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", vi, en)
     }
 
+    /// Whether it says that a field is wrong.
+    pub(super) fn is_invalid(&self) -> bool {
+        self.status == StatusCode::UNPROCESSABLE_ENTITY
+    }
+
     /// Whether it says that something is not there.
     pub(super) fn is_missing(&self) -> bool {
         self.status == StatusCode::NOT_FOUND

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::broadcasts::{reaches, rights};
+use super::broadcasts::{holds, reaches, rights};
 use super::error::{Answer, Error, Guarded, Problem};
 use super::forecast::{Forecast, foresee};
 use super::gate::{Body, Caller};
@@ -224,7 +224,7 @@ pub(super) async fn change(
     Body(it): Body<NewSchedule>,
 ) -> Answer<Json<ScheduleShape>> {
     let (view, before) = seen(&app, &caller, &id).await?;
-    may(&app, &caller, &view, &before.target, before.class).await?;
+    owns(&app, &caller, &view, &before).await?;
     let version = it.version.ok_or_else(|| {
         Problem::field(
             "version",
@@ -263,7 +263,7 @@ pub(super) async fn once(
     Body(it): Body<OneOccurrence>,
 ) -> Answer<Json<ScheduleShape>> {
     let (view, before) = seen(&app, &caller, &id).await?;
-    may(&app, &caller, &view, &before.target, before.class).await?;
+    owns(&app, &caller, &view, &before).await?;
     let key = civil("occurrence", &it.occurrence)?;
     let start = it.start.as_deref().map(|text| civil("start", text)).transpose()?;
     let bulletin = match it.bulletin_id.as_deref() {
@@ -312,7 +312,7 @@ pub(super) async fn once(
 )]
 pub(super) async fn remove(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer<StatusCode> {
     let (view, it) = seen(&app, &caller, &id).await?;
-    may(&app, &caller, &view, &it.target, it.class).await?;
+    owns(&app, &caller, &view, &it).await?;
     let withdrawn = app
         .store()
         .remove_schedule(&caller.actor, app.now(), &caller.user, it.id)
@@ -350,6 +350,14 @@ async fn seen(app: &App, caller: &Caller, id: &str) -> Answer<(View, Schedule)> 
 
 async fn class_of(app: &App, bulletin: BulletinId) -> Answer<loa_protocol::precedence::Class> {
     Ok(app.store().bulletin(bulletin).await?.class)
+}
+
+/// Lets pass who may change what that schedule makes sound.
+async fn owns(app: &App, caller: &Caller, view: &View, it: &Schedule) -> Answer<()> {
+    for right in rights(it.class) {
+        holds(app, caller, view, *right, &it.target).await?;
+    }
+    Ok(())
 }
 
 /// Lets pass who may have that broadcast there.
