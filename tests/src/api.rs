@@ -407,6 +407,10 @@ impl Events {
                     }
                 }
             }
+            // Who asks is told as a list, in a snapshot too.
+            if let Some(found) = wanted("claims", &value["claims"]) {
+                return Ok(found);
+            }
         }
     }
 
