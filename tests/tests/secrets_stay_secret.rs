@@ -580,7 +580,8 @@ fn made_id(mai: &mut Client, ledger: &mut Ledger) -> Result<Value> {
 /// Servers that cannot start, and say why: with keys that are damaged or another's, with addresses that have a password in them.
 fn failures(folder: &Path, data: &Path, ledger: &mut Ledger) -> Result<()> {
     let copy = folder.join("copy");
-    let damage: [(&str, fn(&mut Vec<u8>)); 4] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damage: [(&str, Damage); 4] = [
         ("keys/signing-2.key", |bytes| bytes.truncate(31)),
         ("keys/record.key", |bytes| bytes.push(0)),
         ("keys/vault-2.key", |bytes| bytes[0] ^= 1),
