@@ -407,7 +407,7 @@ impl World {
         for it in lists.iter_mut().filter_map(Value::as_array_mut).flatten() {
             it.as_object_mut().and_then(|it| it.remove("receivers"));
         }
-        let record = self.admin.get("/api/v1/record?limit=50")?;
+        let record = self.admin.get("/api/v1/record?limit=1000")?;
         let mut record = record.as_array().into_iter().flatten();
         let newest = record.find(|entry| entry["origin"] != "server").context("an entry")?;
         Ok(json!([lists, newest]))
