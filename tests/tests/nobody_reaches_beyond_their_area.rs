@@ -159,8 +159,11 @@ fn compare(
     Ok(())
 }
 
+/// Whether something of a list is rightly shown to somebody.
+type Shown = fn(&World, &Caller, &Value) -> bool;
+
 /// The lists of an event `snapshot`, and what is rightly in each.
-const LISTS: [(&str, fn(&World, &Caller, &Value) -> bool); 4] = [
+const LISTS: [(&str, Shown); 4] = [
     ("areas", area_shown),
     ("receivers", place_shown),
     ("bulletins", place_shown),
