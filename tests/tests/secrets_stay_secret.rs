@@ -35,10 +35,11 @@ const TOLD: &[(&str, &[&str])] = &[
     ("TOTP secret", &["totpOptions"]),
     ("recovery code", &["addTotp", "newRecoveryCodes"]),
     ("API token", &["makeToken"]),
+    ("API token's digits", &["makeToken"]),
     // For its flash; a claimed one makes it with the server, and a rotated one too: those never travel.
     ("enrolled receiver's secret", &["enrolReceiver"]),
-    // The device shows it, to be read from it.
-    ("claim code", &["the simulated receivers' log"]),
+    // The device shows it, to be read from it; and it goes by that name at the broker, whose owner can approve nobody by it.
+    ("claim code", &["the simulated receivers' log", "the server's log"]),
 ];
 
 /// What was secret, and what was said, where.
