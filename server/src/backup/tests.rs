@@ -135,6 +135,7 @@ async fn bulletin(data: &DataFolder, store: &Store, by: &crate::store::User, are
         samples: 48_000,
         area: Some(area),
         text: None,
+        sound: crate::store::Sound::default(),
     };
     store.add_bulletin(&actor(), NOW, by, new).await.unwrap();
     id

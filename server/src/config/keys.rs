@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::values::{
-    addresses, audience, domains, host, https_url, limit, listen_or_off, mqtt_url, parse, port, some, within,
+    addresses, audience, domains, host, https_url, limit, listen_or_off, loudness, mqtt_url, parse, port, some, within,
 };
 use super::{Audience, Config, people, speech};
 
@@ -287,6 +287,20 @@ const OWN: &[Key] = &[
         },
     },
     Key {
+        name: "media.loudness",
+        value: "LUFS|off",
+        default: Some("-16"),
+        vi: "Độ to của mọi bản tin mới (EBU R 128), LUFS: từ -30 đến -10, đỉnh thật không quá -1 dBTP; off: giữ như tệp tải lên.",
+        en: "How loud all new bulletins are (EBU R 128), in LUFS: -30 to -10, with no true peak over -1 dBTP; off: as loud as the upload.",
+        set: |c, v| {
+            c.media_loudness = match v {
+                "off" => None,
+                _ => Some(loudness(v)?),
+            };
+            Ok(())
+        },
+    },
+    Key {
         name: "upload.max_bytes",
         value: "BYTES",
         default: Some("1000000000"),
@@ -540,6 +554,7 @@ impl Default for Config {
             media_latency: Duration::ZERO,
             media_bitrate: 0,
             media_packet_ms: 0,
+            media_loudness: None,
             upload_max_bytes: 0,
             upload_max_duration: Duration::ZERO,
             database_url: None,

@@ -58,6 +58,7 @@ pub struct Config {
     pub media_latency: Duration,
     pub media_bitrate: u32,
     pub media_packet_ms: u32,
+    pub media_loudness: Option<i8>,
     pub upload_max_bytes: u64,
     pub upload_max_duration: Duration,
     pub database_url: Option<String>,
@@ -118,11 +119,13 @@ impl Config {
         }
     }
 
-    /// How programmes are encoded.
+    /// How programmes are made.
     pub fn encoding(&self) -> Encoding {
         Encoding {
             bitrate: self.media_bitrate,
             packet_ms: self.media_packet_ms,
+            loudness: self.media_loudness,
+            trim: false,
         }
     }
 

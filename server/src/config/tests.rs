@@ -40,6 +40,7 @@ fn a_flag_outweighs_the_environment_and_that_the_file() {
     assert_eq!(config.data, PathBuf::from("here"));
     assert_eq!(config.media_latency, Duration::from_millis(500));
     assert_eq!((config.media_bitrate, config.media_packet_ms), (16_000, 120));
+    assert_eq!(config.media_loudness, Some(-16));
     assert_eq!(config.http_listen.to_string(), "127.0.0.1:8080");
 }
 
@@ -66,6 +67,10 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
         (
             "[media]\nbitrate = true",
             "media.bitrate = `true` (/loa.toml): must be a string or a whole number",
+        ),
+        (
+            "[media]\nloudness = -5",
+            "media.loudness = `-5` (/loa.toml): must be a whole number of LUFS from -30 to -10, or off",
         ),
         (
             "[upload]\nmax_bytes = -1",

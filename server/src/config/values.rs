@@ -199,6 +199,15 @@ pub(super) fn listen_or_off(text: &str, example: &str) -> Result<Option<SocketAd
     }
 }
 
+/// A loudness that programmes can have.
+pub(super) fn loudness(text: &str) -> Result<i8, String> {
+    let right = || "a whole number of LUFS from -30 to -10, or off".to_owned();
+    text.parse()
+        .ok()
+        .filter(|lufs| (-30..=-10).contains(lufs))
+        .ok_or_else(right)
+}
+
 /// A limit; 0: none.
 pub(super) fn limit(text: &str, unit: &str) -> Result<u32, String> {
     Ok(within(text, 0, 1_000_000, unit)? as u32)

@@ -5,7 +5,7 @@
 //! | `loa.db` | the database, unless it is elsewhere |
 //! | `originals/` | uploads as they came, one a bulletin |
 //! | `programmes/` | their sound, ready to be sent (Ogg Opus) |
-//! | `uploads/` | uploads that are still coming; emptied at the start |
+//! | `uploads/` | uploads that are still coming; emptied at the start, but for those in pieces, which go on |
 //! | `keys/` | the server's keys: `signing.key` and those after it (`signing-<number>.key`), the vault's (`vault-<number>.key`), certificates |
 //! | `bindings` | where receivers were last seen on the network |
 //! | `record.head` | how the record ended a minute ago at most, signed |
@@ -64,13 +64,16 @@ impl DataFolder {
         Ok(folder)
     }
 
-    /// Removes uploads that never came to an end: for a server that starts.
+    /// Removes uploads that never came to an end: for a server that starts. Those in pieces (`….part`) go on, for a day.
     ///
     /// # Errors
     /// When the folder cannot be read.
     pub fn sweep_uploads(&self) -> io::Result<()> {
         for entry in fs::read_dir(self.uploads())? {
-            fs::remove_file(entry?.path())?;
+            let path = entry?.path();
+            if path.extension().is_none_or(|kind| kind != "part") {
+                fs::remove_file(path)?;
+            }
         }
         Ok(())
     }

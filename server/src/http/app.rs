@@ -1,5 +1,6 @@
 //! What handlers share.
 
+use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -77,6 +78,21 @@ pub struct Shared {
     pub(super) uploading: Semaphore,
     /// What reads text aloud.
     pub(super) voices: Voices,
+    /// Uploads in pieces that somebody is at.
+    held: Arc<std::sync::Mutex<HashSet<String>>>,
+}
+
+/// An upload that nobody else is at, as long as this is held.
+pub(super) struct Held {
+    id: String,
+    all: Arc<std::sync::Mutex<HashSet<String>>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut all = self.all.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        all.remove(&self.id);
+    }
 }
 
 /// Uploads that may come in at once.
@@ -98,6 +114,7 @@ impl App {
             ceremonies: Ceremonies::default(),
             decoding: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
             uploading: Semaphore::new(UPLOADS),
+            held: Arc::default(),
         }))
     }
 
@@ -117,6 +134,15 @@ impl App {
             .claims
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The upload of that identifier, unless somebody is at it.
+    pub(super) fn hold(&self, id: &str) -> Option<Held> {
+        let mut all = self.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        all.insert(id.to_owned()).then(|| Held {
+            id: id.to_owned(),
+            all: self.held.clone(),
+        })
     }
 
     pub(super) fn store(&self) -> &Store {

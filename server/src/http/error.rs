@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::shelf::InUse;
 use crate::authority::Right;
 use crate::enrol::EnrolError;
 use crate::media::IngestError;
@@ -29,6 +30,10 @@ pub(super) struct Error {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(required = false)]
     pub(super) fields: BTreeMap<String, String>,
+    /// What still needs what was to be deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub(super) uses: Vec<InUse>,
 }
 
 /// A sentence in both languages.
@@ -45,6 +50,7 @@ pub(super) struct Problem {
     code: &'static str,
     words: Words,
     fields: Vec<(String, Words)>,
+    uses: Vec<InUse>,
     /// When it is worth trying again, in seconds.
     retry_after: Option<u64>,
 }
@@ -62,7 +68,18 @@ impl Problem {
                 en: en.into(),
             },
             fields: Vec::new(),
+            uses: Vec::new(),
             retry_after: None,
+        }
+    }
+
+    /// It cannot be deleted while something needs it.
+    pub(super) fn in_use(uses: Vec<store::Use>) -> Self {
+        let vi = "Chưa xóa được: bản tin còn dùng trong buổi phát, lịch phát hoặc câu thu sẵn.";
+        let en = "Not deleted: broadcasts, schedules or recorded phrases still need the bulletin.";
+        Self {
+            uses: uses.into_iter().map(InUse::from).collect(),
+            ..Self::new(StatusCode::CONFLICT, "in_use", vi, en)
         }
     }
 
@@ -204,6 +221,7 @@ impl Problem {
             "schedule" => "lịch phát",
             "receiver" => "cụm thu phát thanh",
             "token" => "mã truy cập",
+            "upload" => "tệp đang tải lên",
             "user" => "người dùng",
             "session" => "phiên làm việc",
             "factor" => "cách xác thực",
@@ -275,6 +293,7 @@ impl Problem {
             code: self.code.into(),
             message: say(&self.words),
             fields,
+            uses: self.uses.clone(),
         }
     }
 }
@@ -336,6 +355,11 @@ impl From<store::Error> for Problem {
                 Refusal::NotApproved => {
                     let (vi, en) = ("Bản tin chưa được duyệt.", "The bulletin is not approved.");
                     Self::new(StatusCode::CONFLICT, "not_approved", vi, en)
+                }
+                Refusal::Expired => {
+                    let vi = "Bản tin đã hết hạn vào lúc đó.";
+                    let en = "The bulletin has expired by then.";
+                    Self::new(StatusCode::CONFLICT, "expired", vi, en)
                 }
                 Refusal::Over => {
                     let (vi, en) = ("Buổi phát đã kết thúc.", "The broadcast is over.");

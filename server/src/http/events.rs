@@ -21,10 +21,11 @@ use super::claims::claims;
 use super::error::Guarded;
 use super::feed::News;
 use super::gate::{self, By, Caller};
-use super::shapes::{Area, Broadcast, Bulletin, Claim, Receiver};
+use super::shapes::{Area, Broadcast, Claim, Receiver};
+use super::shelf::Bulletin;
 use super::view::{Place, View};
 use crate::authority::{Authority, Right};
-use crate::store;
+use crate::store::{self, Wanted};
 
 /// A comment is sent when nothing else was for this long, so that proxies keep the line and broken ones are noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -139,7 +140,7 @@ async fn snapshot(app: &App, authority: &Authority) -> Result<(View, Snapshot), 
     let heard = |it: &store::Broadcast| view.sees(&Place::of(&it.target, &places));
     let broadcasts = store.broadcasts(None, PAGE, &heard).await?;
     let read = |it: &store::Bulletin| view.sees(&Place::In(it.area));
-    let bulletins = store.bulletins(None, PAGE, &read).await?;
+    let bulletins = store.bulletins(None, PAGE, &Wanted::default(), &read).await?;
     let claims = match authority.may_somewhere(Right::Receivers) {
         true => claims(app),
         false => Vec::new(),

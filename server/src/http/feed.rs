@@ -9,7 +9,8 @@ use tokio::sync::broadcast;
 
 use super::App;
 use super::claims::claims;
-use super::shapes::{Broadcast, Bulletin, Receiver};
+use super::shapes::{Broadcast, Receiver};
+use super::shelf::Bulletin;
 use super::view::Place;
 use crate::authority::Right;
 use crate::playout::Notice;
@@ -123,11 +124,15 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
                 let place = Place::In(Some(it.area));
                 event("receiver", &Receiver::from(it), place)
             }
-            Change::Bulletin(id) => {
-                let it = app.store().bulletin(id).await?;
-                let place = Place::In(it.area);
-                event("bulletin", &Bulletin::from(it), place)
-            }
+            Change::Bulletin(id) => match app.store().bulletin(id).await {
+                Ok(it) => {
+                    let place = Place::In(it.area);
+                    event("bulletin", &Bulletin::from(it), place)
+                }
+                // Deleted: there is no event for what is gone, as that is seldom.
+                Err(Error::Missing(_)) => News::Afresh,
+                Err(error) => return Err(error),
+            },
             Change::Broadcast(id) => {
                 let it = app.store().broadcast_by_id(id).await?;
                 let place = Place::of(&it.target, &places);

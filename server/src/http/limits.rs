@@ -104,6 +104,7 @@ fn cost(method: &Method, path: &str) -> Cost {
     let part = path.strip_prefix("/api/v1/").map(|rest| rest.split('/').next());
     match part.flatten() {
         Some("bulletins") if method == Method::POST && path == "/api/v1/bulletins" => Cost::Upload,
+        Some("uploads") if method == Method::POST && path.ends_with("/bulletin") => Cost::Upload,
         Some(part) if method == Method::POST && guesses.contains(&part) => Cost::SignIn,
         _ => Cost::Usual,
     }

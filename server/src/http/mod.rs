@@ -35,10 +35,12 @@ mod plan;
 mod readings;
 mod receivers;
 mod record;
+mod resumable;
 mod rules;
 mod schedules;
 mod sessions;
 mod shapes;
+mod shelf;
 mod speech;
 #[cfg(test)]
 mod tests;
@@ -184,6 +186,11 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(claims::refuse))
         .routes(routes!(bulletins::list))
         .merge(upload::routes())
+        .routes(routes!(resumable::begin))
+        .routes(routes!(resumable::progress, resumable::piece, resumable::end))
+        .routes(routes!(resumable::bulletin))
+        .routes(routes!(bulletins::change, bulletins::delete))
+        .routes(routes!(bulletins::peaks))
         .routes(routes!(bulletins::approve))
         .routes(routes!(audio::audio))
         .routes(routes!(speech::preview))

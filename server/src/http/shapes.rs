@@ -1,4 +1,4 @@
-//! What goes over the API, and how it is made of what the store holds. Instants are RFC 3339 in UTC, identifiers are
+//! What goes over the API, and how it is made of what the store holds, but for bulletins (`shelf`). Instants are RFC 3339 in UTC, identifiers are
 //! UUIDs, lengths are milliseconds; what is not known is absent.
 
 use loa_protocol::precedence;
@@ -242,34 +242,6 @@ pub(super) enum Class {
     Emergency,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum BulletinState {
-    Draft,
-    Approved,
-}
-
-/// A bulletin.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Bulletin {
-    id: String,
-    title: String,
-    class: Class,
-    #[schema(inline)]
-    state: BulletinState,
-    duration_ms: u64,
-    /// Samples of sound at 48 kHz.
-    samples: u64,
-    /// What was uploaded: `mp3`, `aac`, `flac`, `wav`, `vorbis`, `opus` or `other`; `text` if it was typed.
-    format: String,
-    #[schema(format = DateTime)]
-    created_at: String,
-    /// Whose it is; absent: of who may do everything everywhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    area_id: Option<String>,
-}
-
 /// Where a broadcast sounds.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -475,25 +447,6 @@ impl From<Class> for precedence::Class {
             Class::Normal => Self::Normal,
             Class::Priority => Self::Priority,
             Class::Emergency => Self::Emergency,
-        }
-    }
-}
-
-impl From<store::Bulletin> for Bulletin {
-    fn from(it: store::Bulletin) -> Self {
-        Self {
-            id: it.id.to_string(),
-            title: it.title,
-            class: it.class.into(),
-            state: match it.state {
-                store::BulletinState::Draft => BulletinState::Draft,
-                store::BulletinState::Approved => BulletinState::Approved,
-            },
-            duration_ms: it.samples / 48,
-            samples: it.samples,
-            format: it.format,
-            created_at: written(it.created),
-            area_id: it.area.map(|id| id.to_string()),
         }
     }
 }

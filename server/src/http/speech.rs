@@ -189,6 +189,7 @@ pub(super) async fn make(
         class: it.class,
         area,
         text: Some(text),
+        trim: false,
     };
     // From here on it is no longer the browser's to break off.
     let finished = tokio::spawn(upload::finish(app.clone(), caller, draft, sound)).await;

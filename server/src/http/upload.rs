@@ -19,7 +19,8 @@ use utoipa_axum::routes;
 use super::App;
 use super::error::{Answer, Error, Guarded, Problem};
 use super::gate::Caller;
-use super::shapes::{Bulletin, Class, no_id};
+use super::shapes::{Class, no_id};
+use super::shelf::Bulletin;
 use super::view::View;
 use crate::authority::Right;
 use crate::media;
@@ -47,13 +48,17 @@ struct Upload {
     /// Whose it is. Absent: the only area in which who uploads makes bulletins, else of who may do everything everywhere.
     #[schema(nullable = false)]
     area_id: Option<String>,
+    /// `true`: silence before the first and after the last sound is left out. The original is kept as it is.
+    #[schema(nullable = false)]
+    trim: Option<bool>,
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
 }
 
 /// Upload a bulletin
 ///
-/// MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis or Opus. A new bulletin is a draft: somebody has to approve it.
+/// MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis or Opus. A new bulletin is a draft: somebody has to approve it. One whose sound is there
+/// already in that area is taken, too: `duplicate_of` says which has it.
 #[utoipa::path(
     post, path = "/api/v1/bulletins", operation_id = "uploadBulletin", tag = "bulletins",
     request_body(content = Upload, content_type = "multipart/form-data"),
@@ -75,7 +80,7 @@ async fn upload(
     let _place = app.uploading.try_acquire().map_err(|_| Problem::busy())?;
     let mut form = form.map_err(|error| Problem::bad_request(error.body_text()))?;
     caller.may_somewhere(Right::Compose)?;
-    let (mut title, mut class, mut area) = (None, None, None);
+    let (mut title, mut class, mut area, mut trim) = (None, None, None, None);
     while let Some(field) = form.next_field().await.map_err(broken)? {
         match field.name() {
             Some("title") if title.is_some() => return Err(twice("title")),
@@ -86,6 +91,8 @@ async fn upload(
                 let text = text(field, "area_id").await?;
                 area = Some(AreaId::parse(&text).ok_or_else(|| no_id("area_id", &text))?);
             }
+            Some("trim") if trim.is_some() => return Err(twice("trim")),
+            Some("trim") => trim = Some(read_switch("trim", &text(field, "trim").await?)?),
             Some("file") => {
                 let title = title.ok_or_else(|| needed("title"))?;
                 let class = class.ok_or_else(|| needed("class"))?;
@@ -97,6 +104,7 @@ async fn upload(
                     class,
                     area,
                     text: None,
+                    trim: trim.unwrap_or(false),
                 };
                 let finished = tokio::spawn(finish(app.clone(), caller, draft, file)).await;
                 let bulletin = finished.map_err(Problem::internal)??;
@@ -106,7 +114,7 @@ async fn upload(
             other => {
                 let name = other.unwrap_or_default().chars().take(40).collect::<String>();
                 return Err(Problem::bad_request(format!(
-                    "unknown field `{name}`; title, class, area_id and file are known"
+                    "unknown field `{name}`; title, class, area_id, trim and file are known"
                 )));
             }
         }
@@ -114,16 +122,18 @@ async fn upload(
     Err(needed("file"))
 }
 
-/// A bulletin whose sound has come in.
+/// A bulletin that is to be.
 pub(super) struct Draft {
     pub(super) title: String,
     pub(super) class: Class,
     pub(super) area: Option<AreaId>,
     /// What it says, if it was typed.
     pub(super) text: Option<BulletinText>,
+    /// Without the silence around it.
+    pub(super) trim: bool,
 }
 
-/// Makes the programme and keeps the bulletin.
+/// Makes a bulletin of a file that is there whole; the file is its original afterwards, or gone.
 pub(super) async fn finish(app: App, caller: Caller, draft: Draft, upload: NamedTempFile) -> Answer<store::Bulletin> {
     let now = app.now();
     let id = BulletinId(ids::fresh(now));
@@ -131,7 +141,11 @@ pub(super) async fn finish(app: App, caller: Caller, draft: Draft, upload: Named
         app.store().programme(id),
         app.parts.data.originals().join(id.to_string()),
     );
-    let (encoding, mut limits) = (app.parts.config.encoding(), app.parts.config.limits());
+    let encoding = media::Encoding {
+        trim: draft.trim,
+        ..app.parts.config.encoding()
+    };
+    let mut limits = app.parts.config.limits();
     if draft.text.is_some() {
         // It was made here, and is bounded in length.
         limits.bytes = u64::MAX;
@@ -160,6 +174,12 @@ pub(super) async fn finish(app: App, caller: Caller, draft: Draft, upload: Named
                 samples: made.samples,
                 area: draft.area,
                 text: draft.text,
+                sound: store::Sound {
+                    fingerprint: Some(made.fingerprint),
+                    source_loudness: made.source_loudness,
+                    loudness: made.loudness,
+                    peaks: made.peaks,
+                },
             };
             app.store()
                 .add_bulletin(&caller.actor, now, &caller.user, new)
@@ -267,6 +287,17 @@ fn read_class(text: &str) -> Answer<Class> {
     Class::deserialize(text).map_err(|_| {
         Problem::field(
             "class",
+            format!("Phải là một trong: {right}."),
+            format!("Must be one of {right}."),
+        )
+    })
+}
+
+fn read_switch(name: &'static str, text: &str) -> Answer<bool> {
+    let right = "true, false";
+    text.parse().map_err(|_| {
+        Problem::field(
+            name,
             format!("Phải là một trong: {right}."),
             format!("Must be one of {right}."),
         )

@@ -1,11 +1,14 @@
 //! Mono sound at 48 kHz to Opus in Ogg (RFC 6716, RFC 7845). Here: packets of one duration, pre-skip, granule
-//! positions, end trimming, tags. Not here: resampling, files and their names.
+//! positions, end trimming, tags; and hearing what a receiver will decode of them. Not here: resampling, files and their
+//! names.
 
 use std::io::Write;
 
 use loa_protocol::SAMPLE_RATE;
 use ogg::{PacketWriteEndInfo, PacketWriter};
 
+use super::level::Heard;
+use super::survey::Meter;
 use super::{Encoding, IngestError};
 
 /// Longest Opus packet written, in bytes: with RTP header, tag and a tunnel's topic it still fits a datagram.
@@ -28,6 +31,14 @@ pub(super) struct Writer<W: Write> {
     samples: u64,
     page_start: u64,
     scratch: Vec<u8>,
+    monitor: Option<Monitor>,
+}
+
+/// Decodes again what was encoded, and measures it: that is what sounds.
+struct Monitor {
+    decoder: opus::Decoder,
+    pcm: Vec<f32>,
+    meter: Meter,
 }
 
 /// What was written.
@@ -35,11 +46,13 @@ pub(super) struct Written {
     pub(super) packets: u64,
     pub(super) samples: u64,
     pub(super) pre_skip: u16,
+    /// What it sounds like, if that was asked for.
+    pub(super) heard: Option<Heard>,
 }
 
 impl<W: Write> Writer<W> {
-    /// A writer that has written both headers.
-    pub(super) fn new(output: W, encoding: Encoding) -> Result<Self, IngestError> {
+    /// A writer that has written both headers; with `monitored` it measures what a receiver will decode.
+    pub(super) fn new(output: W, encoding: Encoding, monitored: bool) -> Result<Self, IngestError> {
         let mut encoder = opus::Encoder::new(SAMPLE_RATE, opus::Channels::Mono, opus::Application::Audio)?;
         encoder.set_bitrate(opus::Bitrate::Bits(encoding.bitrate as i32))?;
         encoder.set_vbr(true)?;
@@ -62,6 +75,15 @@ impl<W: Write> Writer<W> {
         tags.extend_from_slice(vendor);
         tags.extend_from_slice(&0u32.to_le_bytes());
         ogg.write_packet(tags, SERIAL, PacketWriteEndInfo::EndPage, 0)?;
+        let monitor = if monitored {
+            Some(Monitor {
+                decoder: opus::Decoder::new(SAMPLE_RATE, opus::Channels::Mono)?,
+                pcm: vec![0.0; encoding.packet_samples()],
+                meter: Meter::new(),
+            })
+        } else {
+            None
+        };
         Ok(Self {
             ogg,
             encoder,
@@ -73,6 +95,7 @@ impl<W: Write> Writer<W> {
             samples: 0,
             page_start: 0,
             scratch: vec![0; MAX_PACKET],
+            monitor,
         })
     }
 
@@ -101,6 +124,7 @@ impl<W: Write> Writer<W> {
             packets: self.packets,
             samples: self.samples,
             pre_skip: self.pre_skip,
+            heard: self.monitor.map(|it| it.meter.heard()),
         };
         Ok((self.ogg.into_inner(), written))
     }
@@ -111,6 +135,10 @@ impl<W: Write> Writer<W> {
             let frame = &self.pending[start..start + self.packet_samples];
             let length = self.encoder.encode(frame, &mut self.scratch)?;
             start += self.packet_samples;
+            if let Some(it) = &mut self.monitor {
+                let samples = it.decoder.decode_float(&self.scratch[..length], &mut it.pcm, false)?;
+                it.meter.push(&it.pcm[..samples]);
+            }
             if let Some(previous) = self.held.replace(self.scratch[..length].to_vec()) {
                 let granule = self.packets * self.packet_samples as u64;
                 let end = granule - self.page_start >= PAGE_SAMPLES;

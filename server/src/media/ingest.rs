@@ -1,5 +1,6 @@
-//! One upload to one programme. Here: limits, the order of the stages, and that the programme appears under its name
-//! only when it is whole and on the disk.
+//! One upload to one programme. Here: limits, the order of the stages (the file is decoded twice, to be measured and to be
+//! encoded: an hour of samples is kept nowhere), and that the programme appears under its name only when it is whole and
+//! on the disk.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -11,10 +12,15 @@ use symphonia::core::codecs::audio::AudioCodecId;
 use symphonia::core::codecs::audio::well_known as codec;
 use symphonia::core::formats::FormatId;
 use symphonia::core::formats::well_known as container;
+use tempfile::NamedTempFile;
 
+use super::IngestError;
 use super::decode::Source;
+use super::encode::{self, Written};
+use super::level::{Leveller, Plan};
+use super::peaks::Outline;
 use super::resample::Resampler;
-use super::{IngestError, encode};
+use super::survey::{Survey, Surveyor};
 
 /// What an upload may cost.
 #[derive(Debug, Clone, Copy)]
@@ -25,13 +31,17 @@ pub struct Limits {
     pub duration: Duration,
 }
 
-/// How programmes are encoded.
+/// How programmes are made.
 #[derive(Debug, Clone, Copy)]
 pub struct Encoding {
     /// Bits per second, on average (variable bit rate).
     pub bitrate: u32,
     /// Milliseconds in a packet: 10, 20, 40, 60, 80, 100 or 120 (RFC 6716 §2.1.4).
     pub packet_ms: u32,
+    /// How loud programmes are to be, in LUFS (EBU R 128), with no true peak over -1 dBTP; none: as loud as the upload.
+    pub loudness: Option<i8>,
+    /// Silence before the first and after the last sound is left out.
+    pub trim: bool,
 }
 
 impl Encoding {
@@ -46,6 +56,8 @@ impl Default for Encoding {
         Self {
             bitrate: 32_000,
             packet_ms: 60,
+            loudness: Some(-16),
+            trim: false,
         }
     }
 }
@@ -91,7 +103,7 @@ impl Format {
 }
 
 /// A programme that was made, and the file that it was made from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Ingested {
     /// What the upload was.
     pub format: Format,
@@ -99,7 +111,8 @@ pub struct Ingested {
     pub source_rate: u32,
     /// Channels of the upload.
     pub source_channels: usize,
-    /// Samples of the programme at 48 kHz: `round(n × 48000 / rate)` for `n` samples in the upload.
+    /// Samples of the programme at 48 kHz: `round(n × 48000 / rate)` for `n` samples in the upload, less the silence that
+    /// was left out.
     pub samples: u64,
     /// Opus packets in the programme.
     pub packets: u64,
@@ -109,6 +122,14 @@ pub struct Ingested {
     pub pre_skip: u16,
     /// Size of the programme, in bytes.
     pub bytes: u64,
+    /// Loudness of the upload, in LUFS; none if it is silent or shorter than 400 ms.
+    pub source_loudness: Option<f64>,
+    /// Loudness of the programme, in LUFS, as decoded; none like before, and where it was not levelled.
+    pub loudness: Option<f64>,
+    /// SHA-256 of the upload's sound: the same for files that differ in tags or lossless packing only.
+    pub fingerprint: [u8; 32],
+    /// The programme's outline: 1024 to 2048 peaks (fewer under 10 s), full scale being 255.
+    pub peaks: Vec<u8>,
 }
 
 impl Ingested {
@@ -118,7 +139,7 @@ impl Ingested {
     }
 }
 
-/// Makes the programme `destination` (Ogg Opus, mono) of the file `upload`; blocking, one core for about 20 s per hour
+/// Makes the programme `destination` (Ogg Opus, mono) of the file `upload`; blocking, one core for about 30 s per hour
 /// of sound. `destination` exists afterwards if and only if this returns `Ok`, whole and synced to the disk; a file of
 /// that name is replaced.
 pub fn ingest(upload: &Path, destination: &Path, encoding: Encoding, limits: Limits) -> Result<Ingested, IngestError> {
@@ -126,17 +147,25 @@ pub fn ingest(upload: &Path, destination: &Path, encoding: Encoding, limits: Lim
         return Err(IngestError::TooLarge { limit: limits.bytes });
     }
     let mut source = Source::open(upload)?;
+    let mut surveyor = Surveyor::new();
+    sound_of(&mut source, limits, |mono| {
+        surveyor.push(mono);
+        Ok(())
+    })?;
+    let survey = surveyor.finish();
     let directory = destination
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let mut half = tempfile::NamedTempFile::new_in(directory)?;
 
-    let mut writer = encode::Writer::new(BufWriter::new(half.as_file_mut()), encoding)?;
-    sound_of(&mut source, limits, |mono| writer.push(mono))?;
-    let (mut output, written) = writer.finish()?;
-    output.flush()?;
-    drop(output);
+    let mut plan = encoding.loudness.map(|lufs| Plan::new(f64::from(lufs), &survey));
+    let (half, written, peaks) = loop {
+        let made = encode(upload, directory, (encoding, limits), &survey, plan)?;
+        plan = plan.zip(made.1.heard).and_then(|(plan, heard)| plan.after(heard));
+        if plan.is_none() {
+            break made;
+        }
+    };
 
     half.as_file().sync_all()?;
     let bytes = half.as_file().metadata()?.len();
@@ -151,6 +180,10 @@ pub fn ingest(upload: &Path, destination: &Path, encoding: Encoding, limits: Lim
         packet_samples: encoding.packet_samples() as u32,
         pre_skip: written.pre_skip,
         bytes,
+        source_loudness: survey.loudness,
+        loudness: written.heard.and_then(|heard| heard.loudness),
+        fingerprint: survey.fingerprint,
+        peaks,
     })
 }
 
@@ -164,6 +197,42 @@ pub fn sound(
         return Err(IngestError::TooLarge { limit: limits.bytes });
     }
     sound_of(&mut Source::open(path)?, limits, sink)
+}
+
+/// One attempt: a file in `directory` that has no name yet, what is in it, and its outline.
+fn encode(
+    upload: &Path,
+    directory: &Path,
+    (encoding, limits): (Encoding, Limits),
+    survey: &Survey,
+    plan: Option<Plan>,
+) -> Result<(NamedTempFile, Written, Vec<u8>), IngestError> {
+    let mut half = NamedTempFile::new_in(directory)?;
+    let mut writer = encode::Writer::new(BufWriter::new(half.as_file_mut()), encoding, plan.is_some())?;
+    let mut outline = Outline::new();
+    let mut leveller = plan.map_or(Leveller::Gain(1.0), |plan| plan.leveller());
+    let mut levelled = Vec::new();
+    let span = match encoding.trim {
+        true => survey.sounding(),
+        false => 0..survey.samples,
+    };
+    let mut at = 0;
+    let mut source = Source::open(upload)?;
+    sound_of(&mut source, limits, |mono| {
+        let within = |place: u64| (place.saturating_sub(at)).min(mono.len() as u64) as usize;
+        let kept = &mono[within(span.start)..within(span.end)];
+        at += mono.len() as u64;
+        leveller.push(kept, &mut levelled);
+        outline.push(&levelled);
+        writer.push(&levelled)
+    })?;
+    leveller.finish(&mut levelled);
+    outline.push(&levelled);
+    writer.push(&levelled)?;
+    let (mut output, written) = writer.finish()?;
+    output.flush()?;
+    drop(output);
+    Ok((half, written, outline.finish()))
 }
 
 /// Gives the sound of `source`, mono at 48 kHz, to `sink` from front to back.

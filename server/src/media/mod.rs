@@ -2,10 +2,12 @@
 //!
 //! Here: [`ingest`] (any supported file → 48 kHz mono → Opus packets in an Ogg file that other players open too) and
 //! [`Programme`] (such a file, ready to be sent: packet `i` by index). Not here: when and where a programme plays
-//! (`playout`), packets on the network (`transmit`), loudness, rows in the database.
+//! (`playout`), packets on the network (`transmit`), rows in the database.
 //!
-//! The way through: `decode` (mono at the file's own rate) → `resample` (48 kHz, nothing lost or shifted) → `encode`
-//! (Opus in Ogg, RFC 7845). All of it streams: memory does not grow with the length of the file.
+//! The way through: `decode` (mono at the file's own rate) → `resample` (48 kHz, nothing lost or shifted), once for `survey`
+//! (loudness, peak, silence, fingerprint), and once more → `level` (one loudness for all, peaks under a ceiling by `limiter`)
+//! → `encode` (Opus in Ogg, RFC 7845), `peaks` (an outline for the eye). All of it streams: memory does not grow with the
+//! length of the file.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod attempts;
@@ -14,11 +16,15 @@ mod downmix;
 mod encode;
 mod error;
 mod ingest;
+mod level;
+mod limiter;
 mod mp4_edit;
 mod not_audio;
 mod ogg_opus;
+mod peaks;
 mod programme;
 mod resample;
+mod survey;
 #[cfg(test)]
 mod tests;
 

@@ -47,6 +47,14 @@ impl Bench {
         path
     }
 
+    /// Sound written by ffmpeg's `expression` of `t`, 48 kHz, mono.
+    fn signal(&self, name: &str, seconds: f64, expression: &str) -> PathBuf {
+        let path = self.path(name);
+        let source = format!("aevalsrc={expression}:s=48000:d={seconds}");
+        run("ffmpeg", &["-f", "lavfi", "-i", &source, "-c:a", "pcm_f32le"], &path);
+        path
+    }
+
     fn ingest(&self, file: &Path) -> Result<Ingested, IngestError> {
         ingest(file, &self.path("out.opus"), Encoding::default(), LIMITS)
     }
@@ -102,6 +110,26 @@ fn run(program: &str, arguments: &[&str], output: &Path) {
         .status()
         .expect("the program is installed");
     assert!(status.success(), "{program} {arguments:?}");
+}
+
+/// Loudness (LUFS) and true peak (dBTP) of a file as ffmpeg's own meter has them.
+fn measured_by_ffmpeg(file: &Path) -> (f64, f64) {
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-hide_banner", "-c:a", "libopus", "-i"])
+        .arg(file)
+        .args(["-af", "ebur128=peak=true", "-f", "null", "-"])
+        .output()
+        .expect("ffmpeg is installed");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let summary = text.rsplit("Summary:").next().expect("a last part");
+    let value = |key: &str| -> f64 {
+        let line = summary.lines().find_map(|line| line.trim().strip_prefix(key));
+        let number = line.and_then(|rest| rest.split_whitespace().next());
+        number
+            .and_then(|it| it.parse().ok())
+            .unwrap_or_else(|| panic!("{text}"))
+    };
+    (value("I:"), value("Peak:"))
 }
 
 fn floats(path: &Path) -> Vec<f32> {
@@ -435,6 +463,145 @@ fn limits_hold_for_bytes_and_for_playing_time() {
     let refused = ingest(&hour, &bench.path("out.opus"), Encoding::default(), limits);
     assert!(matches!(refused, Err(IngestError::TooLong { .. })));
     assert!(!bench.path("out.opus").exists());
+}
+
+/// Signals after EBU Tech 3341 (cases 1 to 5 of loudness, 15 to 19 of true peak, in one channel), and what stations get: all
+/// become equally loud, none with a true peak over -1 dBTP. Another meter says so, of what another decoder makes of it.
+#[test]
+fn all_programmes_are_equally_loud_and_none_overshoots() {
+    let bench = Bench::new();
+    let tone = |level: f64| format!("{}*sin(2*PI*1000*t)", 10f64.powf(level / 20.0));
+    // A tone whose level changes: (until when, dBFS).
+    let steps = |steps: &[(u32, f64)]| {
+        let gain = steps.iter().rev().fold("0".to_owned(), |rest, (until, level)| {
+            format!("if(lt(t\\,{until})\\,{}\\,{rest})", 10f64.powf(level / 20.0))
+        });
+        format!("({gain})*sin(2*PI*1000*t)")
+    };
+    // A sine at a fraction of the sample rate, with its peaks between the samples.
+    let between = |part: u32, degrees: u32| format!("0.5*sin(2*PI*(48000/{part})*t+{degrees}*PI/180)");
+    let mut files = vec![
+        bench.signal("3341-1.wav", 20.0, &tone(-20.0)),
+        bench.signal("3341-2.wav", 20.0, &tone(-30.0)),
+        bench.signal("3341-3.wav", 80.0, &steps(&[(10, -33.0), (70, -20.0), (80, -33.0)])),
+        bench.signal(
+            "3341-4.wav",
+            100.0,
+            &steps(&[(10, -69.0), (20, -33.0), (80, -20.0), (90, -33.0), (100, -69.0)]),
+        ),
+        bench.signal("3341-5.wav", 60.1, &steps(&[(20, -23.0), (40, -17.0), (61, -23.0)])),
+        bench.signal("3341-15.wav", 5.0, &between(4, 0)),
+        bench.signal("3341-16.wav", 5.0, &between(4, 45)),
+        bench.signal("3341-17.wav", 5.0, &between(6, 60)),
+        bench.signal("3341-18.wav", 5.0, &between(8, 67)),
+        bench.signal("3341-19.wav", 5.0, &format!("2.8*{}", between(4, 45))),
+    ];
+    let spoken = bench.path("spoken.wav");
+    let text = "Xin chào bà con. Đây là bản tin thử của đài truyền thanh xã, phát lúc năm giờ ba mươi sáng. \
+                Đề nghị các gia đình chằng chống nhà cửa trước khi bão số ba đổ bộ.";
+    run("espeak-ng", &["-v", "vi", text, "-w"], &spoken);
+    for (name, filter) in [
+        ("speech.mp3", "anull"),
+        ("faint.mp3", "volume=-22dB"),
+        // A microphone that is handled: clicks at full scale over faint speech.
+        ("clicks.wav", "volume=-12dB,aeval=val(0)+0.9*gt(0.00005\\,mod(t\\,2))"),
+        // Louder than it should be, flat at full scale.
+        ("crushed.wav", "volume=20dB,alimiter=limit=1:level=false"),
+    ] {
+        files.push(bench.convert(&spoken, name, &["-af", filter]));
+    }
+    for file in files {
+        let made = bench.ingest(&file).expect("a good file");
+        let (loudness, true_peak) = measured_by_ffmpeg(&bench.path("out.opus"));
+        println!(
+            "{file:?}: {:?} LUFS became {loudness}, {true_peak} dBTP",
+            made.source_loudness
+        );
+        assert!((loudness - -16.0).abs() <= 0.5, "{file:?}: {loudness} LUFS");
+        assert!(true_peak <= -1.0, "{file:?}: {true_peak} dBTP");
+        let told = made.loudness.expect("it is measured");
+        assert!((told - loudness).abs() < 0.2, "{file:?}: {told} for {loudness}");
+    }
+}
+
+#[test]
+fn what_cannot_be_as_loud_stays_quieter_and_what_is_silent_silent() {
+    let bench = Bench::new();
+    // One click a second and nothing else: no gain makes that loud without crushing it.
+    let clicks = bench.signal("clicks.wav", 5.0, "gt(0.0001\\,mod(t\\,1))");
+    bench.ingest(&clicks).expect("clicks");
+    let (loudness, true_peak) = measured_by_ffmpeg(&bench.path("out.opus"));
+    assert!(
+        loudness < -18.0 && true_peak <= -1.0,
+        "{loudness} LUFS, {true_peak} dBTP"
+    );
+    let silence = bench.signal("silence.wav", 3.0, "0");
+    let made = bench.ingest(&silence).expect("silence");
+    assert_eq!((made.source_loudness, made.samples), (None, 144_000));
+    assert!(bench.decode_by_programme().iter().all(|sample| sample.abs() < 0.001));
+    // A chime of a fifth of a second cannot be measured: as loud as it was.
+    let chime = bench.signal("chime.wav", 0.2, "0.25*sin(2*PI*880*t)");
+    assert_eq!(bench.ingest(&chime).expect("a chime").source_loudness, None);
+    let largest = bench
+        .decode_by_programme()
+        .iter()
+        .fold(0f32, |most, it| most.max(it.abs()));
+    assert!((0.2..0.31).contains(&largest), "{largest}");
+}
+
+#[test]
+fn levelling_can_be_off() {
+    let bench = Bench::new();
+    let quiet = bench.signal("quiet.wav", 3.0, "0.05*sin(2*PI*440*t)");
+    let encoding = Encoding {
+        loudness: None,
+        ..Encoding::default()
+    };
+    let made = ingest(&quiet, &bench.path("out.opus"), encoding, LIMITS).expect("a good file");
+    let (loudness, _) = measured_by_ffmpeg(&bench.path("out.opus"));
+    let before = made.source_loudness.expect("it is measured all the same");
+    assert!(
+        (loudness - before).abs() < 0.3 && made.loudness.is_none(),
+        "{before} became {loudness}"
+    );
+}
+
+#[test]
+fn silence_around_is_left_out_on_request_only() {
+    let bench = Bench::new();
+    let file = bench.signal(
+        "late.wav",
+        10.0,
+        "if(between(t\\,3\\,5)+between(t\\,6\\,7)\\,0.2*sin(2*PI*440*t)\\,0)",
+    );
+    assert_eq!(bench.ingest(&file).expect("a good file").samples, 480_000);
+    let encoding = Encoding {
+        trim: true,
+        ..Encoding::default()
+    };
+    let made = ingest(&file, &bench.path("out.opus"), encoding, LIMITS).expect("a good file");
+    // Sound from 3 s to 7 s, and a little before and after.
+    assert_eq!(made.samples, 48_000 * 4 + 4_800 + 14_400);
+    let pcm = bench.decode_by_programme();
+    let sounding = pcm.iter().position(|sample| sample.abs() > 0.05).expect("it sounds");
+    assert!((4_700..5_000).contains(&sounding), "{sounding}");
+    assert_eq!(made.peaks.len(), made.samples.div_ceil(480) as usize);
+    assert!(
+        made.peaks[..8].iter().all(|peak| *peak < 4) && made.peaks[50] > 40,
+        "{:?}",
+        &made.peaks[..60]
+    );
+}
+
+#[test]
+fn the_same_sound_in_another_wrapping_has_the_same_fingerprint() {
+    let bench = Bench::new();
+    let wav = bench.wav("in.wav", 44_100, 2, 2.0);
+    let one = bench.ingest(&wav).expect("a WAV").fingerprint;
+    let flac = bench.convert(&wav, "in.flac", &["-metadata", "title=Bản tin"]);
+    assert_eq!(bench.ingest(&flac).expect("a FLAC").fingerprint, one);
+    let quieter = bench.convert(&wav, "quieter.wav", &["-af", "volume=-1dB"]);
+    assert_ne!(bench.ingest(&quieter).expect("a WAV").fingerprint, one);
 }
 
 /// In a process of its own: the peak is a process', and other tests' heaps are not what is measured.

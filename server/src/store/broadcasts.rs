@@ -14,7 +14,8 @@ use super::planned::{self, Planned};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros};
 use super::{
-    Actor, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, ScheduleId, Store, User, ids, overrides,
+    Actor, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, ScheduleId, Store, User, ids, library,
+    overrides,
 };
 
 /// How a broadcast fares.
@@ -287,6 +288,7 @@ impl Store {
         };
         let mut work = self.begin(entry).await?;
         let tx = &mut work.tx;
+        library::usable(tx, bulletin.id, new.start).await?;
         let allowed = overrides::holds(tx, new.overrides, new.start, &target).await?;
         if new.overrides.is_some() && !allowed {
             return Err(Error::invalid("override_id", Invalid::Unknown));

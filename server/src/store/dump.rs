@@ -119,12 +119,12 @@ impl Snapshot {
         rows.iter().map(|row| Ok(row.try_get("version")?)).collect()
     }
 
-    /// The identifiers of all bulletins.
+    /// The identifiers of all bulletins that have their sound.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn bulletins(&mut self) -> Result<Vec<String>, Error> {
-        let rows = sqlx::query("SELECT id FROM bulletins ORDER BY id")
+        let rows = sqlx::query("SELECT id FROM bulletins WHERE deleted IS NULL ORDER BY id")
             .fetch_all(&mut *self.tx)
             .await?;
         rows.iter().map(|row| row.text("id")).collect()

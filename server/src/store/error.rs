@@ -63,6 +63,9 @@ pub enum Refusal {
     /// Only what somebody approved is broadcast.
     #[error("the bulletin is not approved")]
     NotApproved,
+    /// What has expired by then is not broadcast.
+    #[error("the bulletin has expired by then")]
+    Expired,
     /// It cannot be stopped any more.
     #[error("the broadcast is over")]
     Over,

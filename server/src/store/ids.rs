@@ -71,3 +71,7 @@ id!(
     /// A recorded phrase.
     PhraseId
 );
+id!(
+    /// An upload that comes in pieces.
+    UploadId
+);

@@ -2,8 +2,9 @@
 //! PostgreSQL (by URL); each change is one transaction, durable when the method returns, together with its line in the
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
-//! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`broadcasts`],
-//! [`schedules`], [`turns`], [`overrides`] hold rows and what people do to them; [`speech`] holds what is read aloud; [`factors`], [`identities`],
+//! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`library`],
+//! [`broadcasts`], [`schedules`], [`turns`], [`overrides`] hold rows and what people do to them; [`speech`] holds what is read
+//! aloud; [`factors`], [`identities`],
 //! [`links`], [`devices`] and [`failures`] are about how people come in;
 //! [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
@@ -22,6 +23,7 @@ pub mod failures;
 pub mod identities;
 pub mod ids;
 pub mod keys;
+pub mod library;
 pub mod links;
 pub mod overrides;
 mod planned;
@@ -33,6 +35,7 @@ mod row;
 mod schedule_rows;
 pub mod schedules;
 pub mod sealed;
+mod search;
 pub mod sessions;
 pub mod speech;
 #[cfg(test)]
@@ -47,7 +50,7 @@ use sqlx::AnyPool;
 
 pub use areas::{Area, NewArea};
 pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Receipt, Target};
-pub use bulletins::{Bulletin, BulletinState, NewBulletin};
+pub use bulletins::{Bulletin, BulletinState, NewBulletin, Sound, Wanted};
 pub use changes::Change;
 pub use claims::ClaimKeys;
 pub use error::{Error, Invalid, Refusal};
@@ -56,6 +59,7 @@ pub use identities::{Identity, Outside};
 pub use ids::{
     BulletinId, FactorId, IdentityId, OverrideId, PhraseId, ReadingId, ScheduleId, SessionId, TokenId, UserId,
 };
+pub use library::{BulletinChange, Use};
 pub use links::{Link, LinkKind};
 pub use overrides::Override;
 pub use receivers::{NewReceiver, Receiver, ReceiverChange};
@@ -111,6 +115,7 @@ impl Store {
         let (pool, kind) = pool::open(url).await?;
         sealed::settle(&pool, kind, &vault).await?;
         record::adopt(&pool, kind).await?;
+        library::adopt(&pool).await?;
         let changes = Changes::new(&pool).await?;
         let recorder = Recorder::start(pool.clone(), kind, changes.clone());
         Ok(Self {

@@ -37,6 +37,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (12, "csrf", include_str!("../../migrations/0012_csrf.sql")),
     (8, "speech", include_str!("../../migrations/0008_speech.sql")),
     (7, "identities", include_str!("../../migrations/0007_identities.sql")),
+    (10, "library", include_str!("../../migrations/0010_library.sql")),
 ];
 
 /// What a migration does besides on one kind of database.

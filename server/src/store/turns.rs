@@ -135,6 +135,7 @@ impl Store {
             let reason = match (sound.approved, missed) {
                 (_, true) => Some("missed"),
                 (false, _) => Some("not_approved"),
+                _ if sound.expires.is_some_and(|at| at <= start.0) => Some("expired"),
                 _ => None,
             };
             let overrides = overrides::holds(&mut tx, schedule.overrides, start, &schedule.target).await?;
@@ -319,14 +320,16 @@ struct Sound {
     id: BulletinId,
     samples: u64,
     approved: bool,
+    expires: Option<u64>,
 }
 
 async fn bulletin(tx: &mut Transaction, id: BulletinId) -> Result<Sound, Error> {
-    let row = sqlx::query("SELECT samples, state FROM bulletins WHERE id = $1").bind(id.to_string());
+    let row = sqlx::query("SELECT samples, state, expires FROM bulletins WHERE id = $1").bind(id.to_string());
     let row = row.fetch_one(&mut **tx).await?;
     Ok(Sound {
         id,
         samples: row.number("samples")?,
         approved: row.id("state", BulletinState::named)? == BulletinState::Approved,
+        expires: row.maybe_number("expires")?,
     })
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements, as ratios side by side in one run.
 
 mod firmware;
+mod ingest;
 mod transmit;
 
 use anyhow::{Result, bail};
@@ -21,6 +22,11 @@ const BENCHES: &[Bench] = &[
         "firmware",
         "flash and RAM of both images; instructions of the receiver beside libopus alone, on the same packets",
         firmware::run,
+    ),
+    (
+        "ingest",
+        "processor time to make a programme of a file, beside ffmpeg's loudnorm in two passes",
+        ingest::run,
     ),
     (
         "transmit",

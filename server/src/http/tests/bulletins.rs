@@ -41,6 +41,140 @@ fn an_upload_becomes_a_bulletin_that_can_be_heard() {
 }
 
 #[test]
+fn what_is_known_of_a_bulletin_is_told_searched_and_changed() {
+    let server = Server::start();
+    let lan = server.admin();
+    let first = lan.upload("Tiêm chủng", "normal", &tone(2.0)).json();
+    assert_eq!((&first["language"], &first["tags"]), (&json!("vi"), &json!([])));
+    // A tone of full scale's half has been brought to the one loudness.
+    let lufs = first["lufs"].as_f64().unwrap();
+    assert!((lufs - -16.0).abs() < 0.5, "{first}");
+    assert!(
+        first["source_lufs"]
+            .as_f64()
+            .is_some_and(|before| (before - lufs).abs() > 1.0),
+        "{first}"
+    );
+    let id = first["id"].as_str().unwrap();
+    let again = lan.upload("Tiêm chủng lần nữa", "normal", &tone(2.0)).json();
+    assert_eq!(again["duplicate_of"], id, "taken, and told");
+    let path = format!("/api/v1/bulletins/{id}");
+
+    let outline = lan.get(&format!("{path}/peaks")).json();
+    assert_eq!(
+        (&outline["duration_ms"], outline["peaks"].as_array().unwrap().len()),
+        (&json!(2000), 200)
+    );
+    assert!(
+        outline["peaks"][100]
+            .as_u64()
+            .is_some_and(|peak| (40..80).contains(&peak)),
+        "{outline}"
+    );
+
+    let change = json!({
+        "title": "Tiêm chủng mở rộng", "folder": "Y tế/Trẻ em", "field": "Y tế", "language": "tay",
+        "tags": ["trẻ em"], "expires_at": "2099-01-02T03:04:05+07:00",
+    });
+    let reply = lan.patch(&path, change);
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let it = reply.json();
+    assert_eq!(
+        (&it["folder"], &it["field"], &it["language"]),
+        (&json!("Y tế/Trẻ em"), &json!("Y tế"), &json!("tay"))
+    );
+    assert_eq!(it["expires_at"], "2099-01-01T20:04:05Z");
+    for query in [
+        "search=mo%20rong",
+        "search=tr%E1%BA%BB",
+        "folder=Y%20t%E1%BA%BF",
+        "tag=tr%E1%BA%BB%20em",
+        "language=tay",
+    ] {
+        assert_eq!(
+            lan.get(&format!("/api/v1/bulletins?{query}")).json(),
+            json!([it]),
+            "{query}"
+        );
+    }
+    assert_eq!(lan.get("/api/v1/bulletins?search=lu%20quet").json(), json!([]));
+    let cleared = lan
+        .patch(&path, json!({ "expires_at": "", "folder": "", "field": null }))
+        .json();
+    assert_eq!((cleared.get("expires_at"), cleared.get("folder")), (None, None));
+    assert_eq!(cleared["field"], "Y tế");
+    for (wrong, field) in [
+        (json!({ "expires_at": "mai" }), "expires_at"),
+        (json!({ "language": "Việt" }), "language"),
+        (json!({ "title": "" }), "title"),
+    ] {
+        assert_eq!(
+            lan.patch(&path, wrong).error(),
+            (422, "invalid".into(), vec![field.into()])
+        );
+    }
+    let long = format!("/api/v1/bulletins?search={}", "a".repeat(201));
+    assert_eq!(lan.get(&long).error(), (422, "invalid".into(), vec!["search".into()]));
+}
+
+#[test]
+fn silence_is_trimmed_where_the_form_says_so() {
+    let server = Server::start();
+    let lan = server.admin();
+    let mut form = Form::default();
+    form.field("title", "Chuông")
+        .field("class", "normal")
+        .field("trim", "true")
+        .file(&tone(1.0));
+    let reply = lan.send_form(&form);
+    // There is none around: nothing is lost.
+    assert_eq!((reply.status, &reply.json()["samples"]), (201, &json!(48_000)));
+    let mut form = Form::default();
+    form.field("title", "Chuông")
+        .field("class", "normal")
+        .field("trim", "có")
+        .file(&tone(1.0));
+    assert_eq!(
+        lan.send_form(&form).error(),
+        (422, "invalid".into(), vec!["trim".into()])
+    );
+}
+
+#[test]
+fn a_bulletin_is_deleted_once_nothing_needs_it() {
+    let server = Server::start();
+    let lan = server.admin();
+    let area = lan.area("Xã Đông");
+    let bulletin = lan.approved();
+    let body = json!({ "bulletin_id": bulletin, "target": { "areas": [area], "receivers": [] } });
+    let broadcast = lan.post("/api/v1/broadcasts", body).json();
+    let path = format!("/api/v1/bulletins/{bulletin}");
+    let refused = lan.delete(&path);
+    assert_eq!(refused.error(), (409, "in_use".into(), vec![]));
+    assert_eq!(
+        refused.json()["uses"],
+        json!([{ "kind": "broadcast", "id": broadcast["id"], "start": broadcast["start"] }])
+    );
+    assert_eq!(server.files(), [0, 1, 1]);
+
+    let stop = format!("/api/v1/broadcasts/{}/stop", broadcast["id"].as_str().unwrap());
+    assert_eq!(lan.post(&stop, Value::Null).status, 200);
+    assert_eq!(lan.delete(&path).status, 204);
+    assert_eq!(server.files(), [0, 0, 0]);
+    assert_eq!(lan.get("/api/v1/bulletins").json(), json!([]));
+    for path in [path.clone(), format!("{path}/peaks"), format!("{path}/audio")] {
+        let reply = match path.ends_with(&bulletin) {
+            true => lan.delete(&path),
+            false => lan.get(&path),
+        };
+        assert_eq!(reply.error(), (404, "not_found".into(), vec![]), "{path}");
+    }
+    assert_eq!(lan.get("/api/v1/broadcasts").json()[0]["title"], "Bản tin sáng");
+    let acts: Vec<_> = server.lines().into_iter().map(|line| line.what).collect();
+    assert!(acts.contains(&"bulletin.delete".to_owned()), "{acts:?}");
+}
+
+#[test]
 fn a_receiver_is_enrolled_and_changed() {
     let server = Server::start();
     let lan = server.admin();

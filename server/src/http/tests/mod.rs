@@ -14,6 +14,7 @@ mod patience;
 mod people;
 mod provider;
 mod record;
+mod resumable;
 mod schedules;
 mod speech;
 mod tokens;

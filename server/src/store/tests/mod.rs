@@ -1,5 +1,6 @@
 //! One suite over a store, run on SQLite and on PostgreSQL: what holds on one must hold on the other.
 
+mod library;
 mod life;
 pub(crate) mod postgres;
 mod record;
@@ -40,6 +41,10 @@ async fn conform(mut fresh: impl FnMut(&str) -> String) {
     sessions_end(&fresh("sessions")).await;
     tokens::tokens_are_made_used_and_taken_back(&fresh("tokens")).await;
     bulletins_wait_for_approval(&fresh("bulletins")).await;
+    library::bulletins_are_found_by_what_is_known_of_them(&fresh("library")).await;
+    library::a_sound_that_is_there_already_is_told(&fresh("twice")).await;
+    library::what_is_needed_is_not_deleted(&fresh("deleted")).await;
+    library::what_came_before_there_was_search_is_found(&fresh("older")).await;
     broadcasts_are_kept_with_their_target(&fresh("broadcasts")).await;
     schedules::each_occurrence_becomes_one_broadcast(&fresh("occurrences")).await;
     schedules::what_was_missed_is_dealt_with_and_said(&fresh("missed")).await;
@@ -175,6 +180,7 @@ async fn bulletin(world: &World, title: &str) -> BulletinId {
         samples: 48_001,
         area: None,
         text: None,
+        sound: Sound::default(),
     };
     world.store.add_bulletin(&actor(), NOW, &world.user, new).await.unwrap();
     id
@@ -494,16 +500,23 @@ async fn bulletins_wait_for_approval(url: &str) {
         .count();
     assert_eq!(approvals, 1);
     let mut listed: Vec<_> = store
-        .bulletins(None, 10, &|_| true)
+        .bulletins(None, 10, &Wanted::default(), &|_| true)
         .await
         .unwrap()
         .into_iter()
         .map(|it| it.id)
         .collect();
     assert!(listed.is_sorted_by(|a, b| a > b));
-    assert_eq!(store.bulletins(None, 1, &|_| true).await.unwrap()[0].id, listed[0]);
     assert_eq!(
-        store.bulletins(Some(listed[0]), 10, &|_| true).await.unwrap()[0].id,
+        store.bulletins(None, 1, &Wanted::default(), &|_| true).await.unwrap()[0].id,
+        listed[0]
+    );
+    assert_eq!(
+        store
+            .bulletins(Some(listed[0]), 10, &Wanted::default(), &|_| true)
+            .await
+            .unwrap()[0]
+            .id,
         listed[1]
     );
     listed.sort();

@@ -146,36 +146,20 @@ export async function reachable(patience: number): Promise<boolean> {
   }
 }
 
-/** Sends a bulletin. XMLHttpRequest, because fetch cannot tell how far an upload has come; `onProgress` gets 0 to 1, `signal` ends it. */
-export function upload(
-  file: File,
-  title: string,
-  klass: Class,
-  area: string,
-  onProgress: (part: number) => void,
-  signal: AbortSignal
-): Promise<Bulletin> {
-  const form = new FormData();
-  form.set('title', title);
-  form.set('class', klass);
-  if (area !== '') form.set('area_id', area);
-  form.set('file', file, file.name); // last: the server knows title and class before it streams the file to disk
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open('POST', '/api/v1/bulletins');
-    request.setRequestHeader('X-Loa-Csrf', csrf);
-    request.setRequestHeader('Accept', 'application/json');
-    request.setRequestHeader('Accept-Language', document.documentElement.lang);
-    request.responseType = 'json';
-    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
-    request.onload = () => {
-      learnClock(request.getResponseHeader('date'));
-      if (request.status >= 200 && request.status < 300) resolve(request.response as Bulletin);
-      else reject(new Failure(request.status, asProblem(request.response, request.status)));
-    };
-    request.onerror = () => reject(new Failure(0, { code: 'offline', message: '' }));
-    request.onabort = () => reject(new Failure(0, { code: 'cancelled', message: '' }));
-    signal.addEventListener('abort', () => request.abort());
-    request.send(form);
-  });
+/** What a request that goes past `api` has to bring along. */
+export const headersOf = () => ({ 'X-Loa-Csrf': csrf, 'Accept-Language': document.documentElement.lang });
+
+export type NewBulletin = { title: string; class: Class; area: string; trim: boolean };
+
+/** Sends a bulletin, its file first and in pieces; `onProgress` gets 0 to 1, `signal` ends it. */
+export async function upload(file: File, { title, class: klass, area, trim }: NewBulletin, onProgress: (part: number) => void, signal: AbortSignal): Promise<Bulletin> {
+  const { send } = await import('./pieces');
+  const path = await send(file, onProgress, signal);
+  try {
+    return await ask<Bulletin>('post', `${path}/bulletin`, { title, class: klass, trim, ...(area === '' ? {} : { area_id: area }) });
+  } catch (error) {
+    // It is sent anew with the next attempt: by then it may be another file.
+    await ask('delete', path).catch(() => undefined);
+    throw error;
+  }
 }

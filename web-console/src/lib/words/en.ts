@@ -27,6 +27,7 @@ export const en: Words = {
 
   menu: 'Pages',
   menuHome: 'Broadcasting',
+  menuLibrary: 'Library',
   menuReceivers: 'Manage receivers',
   menuPeople: 'People',
   menuRecord: 'Record',
@@ -103,6 +104,9 @@ export const en: Words = {
   processing: 'Uploaded; the server is processing the audio…',
   uploadFailed: 'Not uploaded',
   uploadKept: 'The file and title are still here; you can try again.',
+  titlesOfFiles: 'Each bulletin is called as its file is.',
+  trimSilence: 'Leave out silence at the beginning and end',
+  soundIsThere: (title) => `The sound of “${title}” is in the library already: perhaps you had uploaded it before.`,
   uploaded: (title) => `“${title}” is uploaded. Listen to it, then approve it.`,
   noBulletins: 'No bulletins yet. Upload the first one.',
   draft: 'Not approved',

@@ -56,6 +56,14 @@ const sentences: Record<string, Record<Language, string>> = {
     vi: 'Bản tin chưa được duyệt.',
     en: 'The bulletin is not approved.'
   },
+  expired: {
+    vi: 'Bản tin đã hết hạn vào lúc đó.',
+    en: 'The bulletin has expired by then.'
+  },
+  in_use: {
+    vi: 'Chưa xóa được: bản tin còn buổi phát đang chờ hoặc đang phát.',
+    en: 'Not deleted: broadcasts that are scheduled or on the air still need the bulletin.'
+  },
   over: {
     vi: 'Buổi phát đã kết thúc.',
     en: 'The broadcast is over.'

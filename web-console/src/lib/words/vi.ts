@@ -26,6 +26,7 @@ export const vi = {
 
   menu: 'Các trang',
   menuHome: 'Phát thanh',
+  menuLibrary: 'Thư viện',
   menuReceivers: 'Quản lý cụm loa',
   menuPeople: 'Người dùng',
   menuRecord: 'Nhật ký',
@@ -102,6 +103,9 @@ export const vi = {
   processing: 'Đã tải xong, máy chủ đang xử lý âm thanh…',
   uploadFailed: 'Chưa tải lên được',
   uploadKept: 'Tệp và tên vẫn còn đây, có thể thử lại.',
+  titlesOfFiles: 'Mỗi bản tin được đặt tên theo tên tệp.',
+  trimSilence: 'Bỏ khoảng lặng ở đầu và cuối',
+  soundIsThere: (title: string) => `Âm thanh của “${title}” đã có trong thư viện: có thể bạn đã tải lên rồi.`,
   uploaded: (title: string) => `Đã tải lên “${title}”. Hãy nghe thử rồi duyệt.`,
   noBulletins: 'Chưa có bản tin nào. Hãy tải lên bản tin đầu tiên.',
   draft: 'Chưa duyệt',
