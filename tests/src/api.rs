@@ -43,6 +43,15 @@ impl Reply {
     }
 }
 
+/// That instant from now in RFC 3339.
+pub fn time_in(from_now: Duration) -> Result<String> {
+    let output = std::process::Command::new("date")
+        .args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"])
+        .arg(format!("+{} seconds", from_now.as_secs()))
+        .output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
 /// A receiver that was just enrolled.
 #[derive(Debug, Clone)]
 pub struct Enrolled {
@@ -277,6 +286,17 @@ impl Api {
             body["start"] = json!(start);
         }
         self.post("/api/v1/broadcasts", &body)
+    }
+
+    /// Takes the studio of `area` and gives the broadcast.
+    pub fn speak(&self, area: &str, class: &str) -> Result<Value> {
+        let body = json!({
+            "title": "Phát trực tiếp",
+            "class": class,
+            "target": { "areas": [area], "receivers": [] },
+            "chime": false,
+        });
+        self.post("/api/v1/live", &body)
     }
 
     /// GET into a file.
