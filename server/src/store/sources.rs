@@ -15,8 +15,8 @@ use super::planned::{self, Planned};
 use super::pool::Transaction;
 use super::row::{Columns as _, integer, micros};
 use super::{
-    Actor, Broadcast, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, Invalid, More, Refusal, Store,
-    OverrideId, Target, User, bulletins, ids, overrides, record, search,
+    Actor, Broadcast, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, Invalid, More, OverrideId,
+    Refusal, Store, Target, User, bulletins, ids, overrides, record, search,
 };
 use crate::media::live::Over;
 

@@ -30,7 +30,11 @@ fn a_studio_has_one_owner_whose_name_the_next_one_is_told() {
     assert_eq!(officer.post("/api/v1/live", speech(&here, "emergency")).status, 403);
     assert!(server.told().is_empty());
     let reply = officer.post("/api/v1/live", speech(&here, "normal"));
-    assert_eq!((reply.status, &reply.json()["source"]["kind"]), (201, &json!("microphone")), "{reply:?}");
+    assert_eq!(
+        (reply.status, &reply.json()["source"]["kind"]),
+        (201, &json!("microphone")),
+        "{reply:?}"
+    );
     assert!(matches!(server.told()[..], [Notice::Accepted(_)]));
     // It is no bulletin yet.
     assert_eq!(lan.get("/api/v1/bulletins").json(), json!([]));
@@ -75,20 +79,46 @@ fn a_relay_is_accepted_whole_or_not_at_all() {
         (with("url", json!("file:///etc/passwd")), 422, "invalid", "relay.url"),
         (with("url", json!("x".repeat(2000))), 422, "invalid", "relay.url"),
         (with("title", json!(" ")), 422, "invalid", "title"),
-        (with("until", json!("2020-01-01T00:00:00Z")), 422, "invalid", "relay.until"),
-        (with("fallback_bulletin_ids", json!(["x"])), 422, "invalid", "relay.fallback_bulletin_ids"),
+        (
+            with("until", json!("2020-01-01T00:00:00Z")),
+            422,
+            "invalid",
+            "relay.until",
+        ),
+        (
+            with("fallback_bulletin_ids", json!(["x"])),
+            422,
+            "invalid",
+            "relay.fallback_bulletin_ids",
+        ),
         (with("fallback_bulletin_ids", json!([draft])), 409, "not_approved", ""),
-        (json!({ "target": { "areas": [area], "receivers": [] } }), 422, "invalid", "bulletin_id"),
+        (
+            json!({ "target": { "areas": [area], "receivers": [] } }),
+            422,
+            "invalid",
+            "bulletin_id",
+        ),
     ] {
-        let fields = if field.is_empty() { vec![] } else { vec![field.to_owned()] };
-        assert_eq!(lan.post("/api/v1/broadcasts", body.clone()).error(), (status, code.into(), fields), "{body}");
+        let fields = if field.is_empty() {
+            vec![]
+        } else {
+            vec![field.to_owned()]
+        };
+        assert_eq!(
+            lan.post("/api/v1/broadcasts", body.clone()).error(),
+            (status, code.into(), fields),
+            "{body}"
+        );
     }
     assert!(server.told().is_empty());
     let reply = lan.post("/api/v1/broadcasts", relay(&area, &good));
     assert_eq!(reply.status, 201, "{reply:?}");
     let it = reply.json();
     assert_eq!((&it["title"], &it["end"]), (&json!("Đài tỉnh"), &json!(until)));
-    assert_eq!(it["source"], json!({ "kind": "relay", "url": "https://radio.example/a.mp3" }));
+    assert_eq!(
+        it["source"],
+        json!({ "kind": "relay", "url": "https://radio.example/a.mp3" })
+    );
     assert_eq!(lan.get("/api/v1/broadcasts").json()[0]["source"], it["source"]);
     assert!(matches!(server.told()[..], [Notice::Accepted(_)]));
 }
