@@ -28,6 +28,8 @@ pub struct Reply {
     pub status: u16,
     /// The body, if it is JSON.
     pub body: Value,
+    /// Where what was made is, if it says so (`Location`).
+    pub location: Option<String>,
 }
 
 impl Reply {
@@ -178,11 +180,25 @@ impl Api {
 
     /// One request with any body: its type and bytes.
     pub fn raw(&self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Result<Reply> {
+        self.with_headers(method, path, &[], body)
+    }
+
+    /// Any request, with headers of its own.
+    pub fn with_headers(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<(&str, &[u8])>,
+    ) -> Result<Reply> {
         let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header("cookie", &self.cookie)
             .header("x-loa-csrf", &self.csrf);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if !self.token.is_empty() {
             request = request.header("authorization", format!("Bearer {}", self.token));
         }
@@ -194,10 +210,13 @@ impl Api {
             "GET" | "DELETE" if bytes.is_empty() => self.agent.run(request.body(())?)?,
             _ => self.agent.run(request.body(bytes)?)?,
         };
+        let location = answer.headers().get("location").and_then(|it| it.to_str().ok());
+        let location = location.map(str::to_owned);
         let text = answer.body_mut().read_to_string().unwrap_or_default();
         Ok(Reply {
             status: answer.status().as_u16(),
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+            location,
         })
     }
 
