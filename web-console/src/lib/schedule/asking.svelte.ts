@@ -11,35 +11,31 @@ export class Asking {
   problem = $state.raw<Problem | null>(null);
   /** An answer is under way: what is shown is of what was before. */
   pending = $state(false);
-  #asked = '';
+  #number = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Asks what would come of `body`; of null, nothing. The same is not asked twice, unless `anew`. */
-  ask(body: NewSchedule | null, insteadOf?: string, anew = false) {
-    const question = JSON.stringify([body, insteadOf]);
-    if (question === this.#asked && !anew) return;
-    this.#asked = question;
-    clearTimeout(this.#timer);
+  /** Asks what would come of `body` in the place of a schedule or beside all; of null, nothing. */
+  ask(body: NewSchedule | null, insteadOf?: string) {
+    this.stop();
+    const number = this.#number;
     this.pending = body !== null;
-    if (body === null) {
-      [this.forecast, this.problem] = [null, null];
-      return;
-    }
-    this.#timer = setTimeout(() => void this.#answer(question, body, insteadOf), REST);
+    if (body === null) [this.forecast, this.problem] = [null, null];
+    else this.#timer = setTimeout(() => void this.#answer(number, body, insteadOf), REST);
   }
 
-  async #answer(question: string, body: NewSchedule, insteadOf?: string) {
-    const [forecast, problem] = await check(body, insteadOf).then(
+  async #answer(number: number, body: NewSchedule, insteadOf?: string) {
+    const { version: _, despite_clashes: __, ...question } = body;
+    const [forecast, problem] = await check(question, insteadOf).then(
       (forecast) => [forecast, null] as const,
       (error: unknown) => [null, problemOf(error)] as const
     );
-    if (question !== this.#asked) return;
-    [this.forecast, this.problem, this.pending] = [forecast, problem, false];
-    // What could not be asked is asked again with the next change, the same or not.
-    if (problem !== null) this.#asked = '';
+    if (number === this.#number) [this.forecast, this.problem, this.pending] = [forecast, problem, false];
   }
 
+  /** Whatever is under way does not count any more. */
   stop() {
     clearTimeout(this.#timer);
+    this.#number += 1;
+    this.pending = false;
   }
 }

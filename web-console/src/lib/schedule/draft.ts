@@ -46,7 +46,8 @@ export function draftOf(it: Schedule, copy = false): Draft {
   const own = copy ? {} : { id: it.id, version: it.version };
   return {
     ...own,
-    title: it.title,
+    // Called after its bulletin, it goes on being so when that changes.
+    title: it.title === it.bulletin_title ? '' : it.title,
     bulletin: it.bulletin_id,
     target: { areas: [...it.target.areas], receivers: [...it.target.receivers] },
     zone: it.zone,
@@ -113,3 +114,9 @@ export const again = (it: Schedule, other: Partial<NewSchedule> = {}): NewSchedu
 export const same = (a: Draft, b: Draft): boolean => JSON.stringify(bodyOf(a, '')) === JSON.stringify(bodyOf(b, ''));
 
 const optional = <K extends string, V>(key: K, value: V | undefined) => (value === undefined ? {} : { [key]: value }) as { [key in K]?: V };
+
+/** One occurrence as a schedule of its own, to ask what would come of it there. */
+export function alone(it: Schedule, start: string, bulletin?: string): NewSchedule {
+  const { rule: _, version: __, ...rest } = again(it, { start, except: [], also: [], paused: false });
+  return { ...rest, ...optional('bulletin_id', bulletin) };
+}

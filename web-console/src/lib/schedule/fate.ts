@@ -1,5 +1,5 @@
 // What becomes of each occurrence where it is to sound: from the plans of receivers, one for each area. Pure.
-import type { Area, Receiver } from '../api/client';
+import type { Area, Receiver, Target } from '../api/client';
 import type { Piece } from '../api/schedules';
 import { instantOf } from './civil';
 import type { Occurrence } from './week';
@@ -10,12 +10,18 @@ export type Trouble = { reason: string; to?: string; areas: number };
 /** The most plans that are asked for at a time. */
 export const MOST = 24;
 
-/** One receiver for each area that has some: whoever lies in one area fares alike, but for what is addressed to single receivers. */
-export function spokesmen(receivers: Iterable<Receiver>, areas: ReadonlyMap<string, Area>, shown: (area: Area) => boolean): Receiver[] {
+/**
+ * Those who speak for all that `schedules` reach: one receiver for each area, since whoever lies in one area fares alike, and those
+ * that are addressed by themselves.
+ */
+export function spokesmen(receivers: Iterable<Receiver>, areas: ReadonlyMap<string, Area>, schedules: readonly { target: Target }[]): Receiver[] {
+  const [places, single] = [new Set(schedules.flatMap(({ target }) => target.areas)), new Set(schedules.flatMap(({ target }) => target.receivers))];
   const found = new Map<string, Receiver>();
   for (const one of receivers) {
+    if (one.revoked_at !== undefined) continue;
+    if (single.has(one.id)) found.set(one.id, one);
     const area = areas.get(one.area_id);
-    if (area !== undefined && one.revoked_at === undefined && !found.has(area.id) && shown(area)) found.set(area.id, one);
+    if (area !== undefined && !found.has(area.id) && (places.has(area.id) || area.path.some((id) => places.has(id)))) found.set(area.id, one);
   }
   return [...found.values()];
 }

@@ -10,6 +10,8 @@ class Paper {
   draft = $state<Draft | null>(null);
   /** It was found here when the page was opened, written at that time. */
   foundFrom = $state<number | null>(null);
+  /** Another one for each draft that is begun: what was opened and said about the one before does not go on. */
+  sheet = $state(0);
 
   /** Finds what was left, once. */
   find() {
@@ -34,6 +36,7 @@ class Paper {
 
   put(draft: Draft) {
     this.foundFrom = null;
+    this.sheet += 1;
     this.write(draft);
   }
 
