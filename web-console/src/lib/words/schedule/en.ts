@@ -7,6 +7,8 @@ export const en: Scheduling = {
   before: 'Week before',
   today: 'This week',
   after: 'Week after',
+  earlier: 'Show the days of this week that are over',
+  asNow: 'A week that is over is shown by the schedules as they are now. What really sounded is told among the broadcasts.',
   nothingThen: 'No broadcasts.',
   nothingWeek: 'Nothing is scheduled this week.',
   layers: (shown, all) => (shown === all ? `Schedules of: all areas (${all})` : `Schedules of: ${shown} of ${all} areas`),

@@ -7,6 +7,8 @@ export const vi = {
   before: 'Tuần trước',
   today: 'Tuần này',
   after: 'Tuần sau',
+  earlier: 'Hiện các ngày đã qua trong tuần',
+  asNow: 'Tuần đã qua hiện theo lịch bây giờ. Đã thật sự phát những gì, xem ở Các buổi phát.',
   nothingThen: 'Không có buổi phát nào.',
   nothingWeek: 'Tuần này chưa có lịch phát nào.',
   layers: (shown: number, all: number) => (shown === all ? `Lịch của: mọi địa bàn (${all})` : `Lịch của: ${shown}/${all} địa bàn`),
