@@ -1,5 +1,5 @@
 // Plans of receivers, asked of the server for the week that is shown: who gives way there. A few at a time, one for each area.
-import { problemOf, type Receiver } from '../api/client';
+import { problemOf } from '../api/client';
 import { plan, type Piece } from '../api/schedules';
 import type { Problem } from '../words/errors';
 import { MOST } from './fate';
@@ -15,8 +15,8 @@ export class Fates {
   problem = $state.raw<Problem | null>(null);
   #number = 0;
 
-  /** Asks what `receivers` play from `from` on until `to`; what was asked before does not count any more. */
-  async ask(receivers: readonly Receiver[], from: number, to: number) {
+  /** Asks what `receivers` (by their identifiers) play from `from` on until `to`; what was asked before does not count any more. */
+  async ask(receivers: readonly string[], from: number, to: number) {
     const number = ++this.#number;
     const waiting = receivers.slice(0, MOST);
     const plans: Piece[][] = [];
@@ -25,7 +25,7 @@ export class Fates {
     const next = async (): Promise<void> => {
       const one = waiting.shift();
       if (one === undefined || number !== this.#number || problem !== null) return;
-      await plan(one.id, from, days).then(
+      await plan(one, from, days).then(
         (pieces) => void plans.push(pieces),
         (error: unknown) => (problem = problemOf(error))
       );

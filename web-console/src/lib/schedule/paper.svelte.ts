@@ -13,20 +13,23 @@ class Paper {
   /** Another one for each draft that is begun: what was opened and said about the one before does not go on. */
   sheet = $state(0);
 
-  /** Finds what was left, once. */
+  #by = '';
+
+  /** Finds what whoever is signed in left here. */
   find() {
-    if (this.draft !== null) return;
+    if (this.draft !== null && this.#by === me.id) return;
+    [this.draft, this.foundFrom] = [null, null];
     try {
       const kept = JSON.parse(localStorage.getItem(KEY) ?? 'null') as Kept | null;
       if (kept === null || kept.by !== me.id) return;
-      [this.draft, this.foundFrom] = [kept.draft, kept.at];
+      [this.draft, this.foundFrom, this.#by] = [kept.draft, kept.at, kept.by];
     } catch {
       // Nothing that can be read: nothing is found.
     }
   }
 
   write(draft: Draft) {
-    this.draft = draft;
+    [this.draft, this.#by] = [draft, me.id];
     try {
       localStorage.setItem(KEY, JSON.stringify({ by: me.id, at: Date.now(), draft } satisfies Kept));
     } catch {
