@@ -144,6 +144,16 @@ test('single broadcasts are moved, dropped and taken back, by forms and with the
     await expect(card(page, titles[2])).toHaveCount(6);
   }
 
+  // Another bulletin sounds once, and then the usual one again.
+  const monday = card(page, titles[2]).first();
+  await monday.click();
+  await dialog.getByRole('button', { name: say.replace }).click();
+  await dialog.getByRole('button', { name: titles[0] }).click();
+  await expect(monday).toContainText(titles[0]);
+  await monday.click();
+  await dialog.getByRole('button', { name: say.restore }).click();
+  await expect(monday).toContainText(titles[2]);
+
   // With the mouse: to another time, all of them.
   const bar = card(page, titles[1]).first();
   const box = (await bar.boundingBox())!;
@@ -187,6 +197,15 @@ test('what a receiver will play, and why it is silent, at any instant; from the 
   await expect(page.locator('[data-reason="nothing"]')).toBeVisible();
   await expect(page.locator('[data-fate="plays"]', { hasText: 'Lịch xã' }).first()).toBeVisible();
   await expect(page.locator('[data-fate="gives_way"]', { hasText: 'Lịch xóm' }).first()).toContainText('nhường “Lịch xã”');
+  await menu(page, vi.menuSchedule).click();
+  await page.getByRole('button', { name: say.after, exact: true }).click();
+  await expect(card(page, 'Lịch xóm').first()).toContainText('nhường “Lịch xã”');
+  await page.getByText(say.layers(2, 2)).click();
+  await page.getByLabel('Xã Tân An (1)').uncheck();
+  await expect(card(page, 'Lịch xã'), 'its layer is put away').toHaveCount(0);
+  await expect(card(page, 'Lịch xóm')).toHaveCount(7);
+  await page.goBack();
+
   const ask = async (time: string, reason: string) => {
     await page.getByLabel(say.whyAt).fill(`${tomorrow()}T${time}`);
     await page.getByRole('button', { name: say.whyAsk }).click();

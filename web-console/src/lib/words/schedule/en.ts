@@ -184,7 +184,7 @@ export const en: Scheduling = {
   planIntro: 'By the very rule that the receiver goes by: what is here will happen, unless something is changed.',
   planNone: 'This receiver has nothing to play in the next 7 days.',
   plays: 'plays',
-  toTime: (from, to) => `${from}–${to}`,
+  forLength: (from, length) => `${from} · ${length}`,
   toWeek: 'The whole week’s schedules',
   whyTitle: 'Why is it silent?',
   whyAt: 'At',

@@ -184,7 +184,7 @@ export const vi = {
   planIntro: 'Theo đúng quy tắc mà cụm loa dùng: những gì ở đây sẽ xảy ra, nếu không ai đổi gì.',
   planNone: '7 ngày tới cụm loa này không có gì để phát.',
   plays: 'phát',
-  toTime: (from: string, to: string) => `${from}–${to}`,
+  forLength: (from: string, length: string) => `${from} · ${length}`,
   toWeek: 'Lịch phát cả tuần',
   whyTitle: 'Vì sao im lặng?',
   whyAt: 'Vào lúc',
