@@ -26,6 +26,8 @@ class Live {
   ready = $state(false);
   /** Devices that ask to be taken in; told to who may do that. */
   claims = $state.raw<Claim[]>([]);
+  /** Rises when schedules have changed, or may have: who shows them asks. */
+  schedules = $state(0);
   readonly areas = new SvelteMap<string, Area>();
   readonly receivers = new SvelteMap<string, Receiver>();
   readonly broadcasts = new SvelteMap<string, Broadcast>();
@@ -69,11 +71,13 @@ class Live {
     source.onopen = () => this.#heard();
     source.onerror = () => this.#broke(source);
     on('claims', (all: Claim[]) => (this.claims = all));
+    on('schedules', () => (this.schedules += 1));
     on('snapshot', (whole: Snapshot & { claims?: Claim[] }) => {
       // Another one means that much has changed, perhaps what one may do.
       if (this.ready) void this.refresh().catch(() => undefined);
       this.#replace(whole);
       this.claims = whole.claims ?? [];
+      this.schedules += 1;
     });
     on('receiver', (one: Receiver) => this.receivers.set(one.id, one));
     on('broadcast', (one: Broadcast) => this.broadcasts.set(one.id, one));

@@ -27,6 +27,7 @@ export const en: Words = {
 
   menu: 'Pages',
   menuHome: 'Broadcasting',
+  menuSchedule: 'Schedules',
   menuLibrary: 'Library',
   menuReceivers: 'Manage receivers',
   menuPeople: 'People',

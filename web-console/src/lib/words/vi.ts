@@ -26,6 +26,7 @@ export const vi = {
 
   menu: 'Các trang',
   menuHome: 'Phát thanh',
+  menuSchedule: 'Lịch phát',
   menuLibrary: 'Thư viện',
   menuReceivers: 'Quản lý cụm loa',
   menuPeople: 'Người dùng',

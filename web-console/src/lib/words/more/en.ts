@@ -173,6 +173,8 @@ export const en: More = {
   chooseReceiver: '– choose a receiver –',
   claimed: (name) => `${name} is taken in. It will connect in a moment.`,
   noReceivers: 'There are no receivers yet.',
+  willPlay: 'What will it play? Why is it silent?',
+  willPlayNamed: (name) => `What will it play? Why is it silent? ${name}`,
   keyNumber: (n) => `key number ${n}`,
   revoked: 'Revoked',
   revoke: 'Revoke',

@@ -180,6 +180,8 @@ export const vi = {
   chooseReceiver: '– chọn cụm loa –',
   claimed: (name: string) => `Đã nhận ${name}. Cụm loa sẽ kết nối trong giây lát.`,
   noReceivers: 'Chưa có cụm loa nào.',
+  willPlay: 'Sẽ phát gì? Vì sao im lặng?',
+  willPlayNamed: (name: string) => `Sẽ phát gì? Vì sao im lặng? ${name}`,
   keyNumber: (n: number) => `khóa số ${n}`,
   revoked: 'Đã thu hồi',
   revoke: 'Thu hồi',
