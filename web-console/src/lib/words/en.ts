@@ -26,7 +26,9 @@ export const en: Words = {
   signedOutBecause: 'Your session has ended. Please sign in again.',
 
   menu: 'Pages',
-  menuHome: 'Broadcasting',
+  menuHome: 'Today',
+  menuHours: 'Hours',
+  menuEmergency: 'Emergency',
   menuLibrary: 'Library',
   menuReceivers: 'Manage receivers',
   menuPeople: 'People',

@@ -25,7 +25,9 @@ export const vi = {
   signedOutBecause: 'Phiên làm việc đã hết. Mời đăng nhập lại.',
 
   menu: 'Các trang',
-  menuHome: 'Phát thanh',
+  menuHome: 'Hôm nay',
+  menuHours: 'Giờ phát',
+  menuEmergency: 'Khẩn cấp',
   menuLibrary: 'Thư viện',
   menuReceivers: 'Quản lý cụm loa',
   menuPeople: 'Người dùng',
