@@ -38,7 +38,7 @@ export class Api {
     return new Api(context, ((await answer.json()) as { csrf: string }).csrf);
   }
 
-  async call<T>(method: 'get' | 'post' | 'patch' | 'delete', path: string, data?: object): Promise<T> {
+  async call<T>(method: 'get' | 'post' | 'put' | 'patch' | 'delete', path: string, data?: object): Promise<T> {
     const answer = await this.context[method](path, { data, headers: { 'X-Loa-Csrf': this.csrf } });
     expect(answer.ok(), `${method} ${path}: ${answer.status()} ${await answer.text()}`).toBe(true);
     return (answer.status() === 204 ? undefined : await answer.json()) as T;
