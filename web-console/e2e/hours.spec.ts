@@ -4,6 +4,9 @@ import { fits, looks, section, vi } from './console';
 import { env } from './env';
 import { Api, bothSizes, goIn, letIn, menu, more, places, username } from './office';
 
+/** The day that many days from now, as a date field takes it. */
+const day = (ahead: number) => new Date(Date.now() + ahead * 86_400_000).toLocaleDateString('sv', { timeZone: 'Asia/Ho_Chi_Minh' });
+
 let api: Api;
 let area: Awaited<ReturnType<typeof places>>;
 test.beforeAll(async () => {
@@ -58,15 +61,14 @@ test('leave to go past the hours takes two people, a reason and an end', async (
   const theirs = section(officer, more.overrides);
   await theirs.getByRole('button', { name: more.askOverride }).click();
   await theirs.getByLabel(vi.area).selectOption(area.commune);
-  const end = new Date(Date.now() + 40 * 86_400_000).toLocaleString('sv', { timeZone: 'Asia/Ho_Chi_Minh' }).slice(0, 16).replace(' ', 'T');
-  await theirs.getByLabel(more.until).fill(end);
+  await theirs.getByLabel(more.until).fill(day(40));
   await theirs.getByRole('button', { name: more.askNow }).click();
   await expect(theirs.locator('#override-reason-wrong')).toHaveText('Không được để trống.');
   await theirs.getByLabel(more.reason).fill(reason);
   await theirs.getByRole('button', { name: more.askNow }).click();
   await expect(theirs.locator('#override-until-wrong')).toContainText('31 ngày');
   await bothSizes(officer, (size) => looks(officer, 'overrides', size));
-  await theirs.getByLabel(more.until).fill(new Date(Date.now() + 86_400_000).toLocaleString('sv', { timeZone: 'Asia/Ho_Chi_Minh' }).slice(0, 16).replace(' ', 'T'));
+  await theirs.getByLabel(more.until).fill(day(2));
   await theirs.getByRole('button', { name: more.askNow }).click();
   const asked = officer.locator(`[data-override="${reason}"]`);
   await expect(asked).toHaveAttribute('data-holds', 'false');
@@ -83,7 +85,7 @@ test('leave to go past the hours takes two people, a reason and an end', async (
   await section(chief, more.overrides).getByRole('button', { name: more.askOverride }).click();
   await chief.getByRole('form', { name: more.askOverride }).getByLabel(vi.area).selectOption(area.commune);
   await chief.getByLabel(more.reason).fill(own);
-  await chief.getByLabel(more.until).fill(new Date(Date.now() + 86_400_000).toLocaleString('sv', { timeZone: 'Asia/Ho_Chi_Minh' }).slice(0, 16).replace(' ', 'T'));
+  await chief.getByLabel(more.until).fill(day(2));
   await chief.getByRole('button', { name: more.askNow }).click();
   const mine = chief.locator(`[data-override="${own}"]`);
   await mine.getByRole('button', { name: more.allowNamed(own) }).click();

@@ -17,9 +17,11 @@ describe('rules', () => {
       'Nhiều nhất 30 phút mỗi ngày',
       'Tết (16/2–20/2 hằng năm): Không được phát lúc nào'
     ]));
-  it('come out of the form as they went in, but for how midnight is written', () => {
-    const again = rulesOfForm(formOf(rules));
-    expect(again).toEqual({ ...rules, hours: [rules.hours?.[0], { from: '06:00', to: '00:00', volume: 60 }] });
+  it('come out of the form as they went in, times as people type them', () => {
+    expect(rulesOfForm(formOf(rules))).toEqual(rules);
+    const form = formOf(rules);
+    form.times.hours[0]!.from = ' 5:00';
+    expect(rulesOfForm(form)).toEqual(rules);
     expect(rulesOfForm(formOf({}))).toEqual({ seasons: [] });
   });
   it('tell never from at any time', () => {

@@ -7,12 +7,13 @@ export type Times = { kind: 'any' | 'some'; hours: Hours[]; minutes: string };
 export type SeasonForm = { name: string; from: string; to: string; yearly: boolean; times: Times };
 export type RulesForm = { times: Times; seasons: SeasonForm[] };
 
-/** Midnight at the end of a day is written as a browser's time field can hold it; not after `from` means the next day, so it is the same. */
-const shown = (time: string) => (time === '24:00' ? '00:00' : time);
+/** A time as people type it, 5:30, as the server has it. A browser's own field for it would say 5:30 AM to many. */
+export const TIME = '([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00';
+export const padded = (time: string) => time.trim().padStart(5, '0');
 
 const timesOf = (from: { hours?: Hours[] | null; daily_minutes?: number | null }): Times => ({
   kind: from.hours === undefined || from.hours === null ? 'any' : 'some',
-  hours: (from.hours ?? []).map(({ days, from, to, volume }) => ({ days: [...(days ?? [])], from: shown(from), to: shown(to), volume: volume ?? 100 })),
+  hours: (from.hours ?? []).map(({ days, from, to, volume }) => ({ days: [...(days ?? [])], from, to, volume: volume ?? 100 })),
   minutes: from.daily_minutes === undefined || from.daily_minutes === null ? '' : String(from.daily_minutes)
 });
 
@@ -24,8 +25,8 @@ export const formOf = (rules: Rules): RulesForm => ({
 function said({ kind, hours, minutes }: Times): { hours?: Hours[]; daily_minutes?: number } {
   const list = hours.map(({ days = [], from, to, volume = 100 }) => ({
     ...(days.length > 0 && days.length < 7 ? { days: [...days].sort((a, b) => a - b) } : {}),
-    from,
-    to,
+    from: padded(from),
+    to: padded(to),
     ...(volume === 100 ? {} : { volume })
   }));
   // What is no number goes as it was typed: the server says what is wrong with it.
@@ -67,6 +68,7 @@ function sentences(from: { hours?: Hours[] | null; daily_minutes?: number | null
 /** The rules, a sentence for each thing they say. */
 export function inWords(rules: Rules, words: Sayings): string[] {
   const day = (text: string, yearly: boolean) => {
+    if (text === '') return '…';
     const [year, month, date] = text.split('-').map(Number);
     return yearly ? `${date}/${month}` : `${date}/${month}/${year}`;
   };
