@@ -71,6 +71,7 @@ test('a leader’s warning sounds on the receivers, once; a correction takes its
   await page.goBack();
   await expect(countdown(page, title)).toHaveCount(0);
   await page.goForward();
+  await page.getByRole('button', { name: more.toReview }).click();
 
   // A double click means one. By the time that it sounds, whatever was pressed before would have been sent, too.
   await go.dblclick();
