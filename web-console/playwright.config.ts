@@ -23,10 +23,10 @@ export default defineConfig({
   forbidOnly: true,
   timeout: 180_000,
   // On a machine that is shared and noisy one more attempt; which ones needed it is listed as flaky.
-  retries: process.env.CI ? 1 : 0,
+  retries: 1,
   expect: { timeout: 20_000 },
   reporter: [['list']],
-  use: { baseURL: env.url, locale: 'vi-VN', timezoneId: 'Asia/Ho_Chi_Minh', trace: 'retain-on-failure' },
+  use: { baseURL: env.url, locale: 'vi-VN', timezoneId: 'Asia/Ho_Chi_Minh', trace: 'on-first-retry' },
   projects: [
     { name: 'once', testMatch: once, use: laptop },
     { name: 'laptop', testIgnore: once, use: laptop },

@@ -28,6 +28,8 @@ pub struct Reply {
     pub status: u16,
     /// The body, if it is JSON.
     pub body: Value,
+    /// Where what was made is, if it says so (`Location`).
+    pub location: Option<String>,
 }
 
 impl Reply {
@@ -41,6 +43,15 @@ impl Reply {
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
+}
+
+/// That instant from now in RFC 3339.
+pub fn time_in(from_now: Duration) -> Result<String> {
+    let output = std::process::Command::new("date")
+        .args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"])
+        .arg(format!("+{} seconds", from_now.as_secs()))
+        .output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 /// A receiver that was just enrolled.
@@ -169,11 +180,25 @@ impl Api {
 
     /// One request with any body: its type and bytes.
     pub fn raw(&self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Result<Reply> {
+        self.with_headers(method, path, &[], body)
+    }
+
+    /// Any request, with headers of its own.
+    pub fn with_headers(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<(&str, &[u8])>,
+    ) -> Result<Reply> {
         let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header("cookie", &self.cookie)
             .header("x-loa-csrf", &self.csrf);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if !self.token.is_empty() {
             request = request.header("authorization", format!("Bearer {}", self.token));
         }
@@ -185,10 +210,13 @@ impl Api {
             "GET" | "DELETE" if bytes.is_empty() => self.agent.run(request.body(())?)?,
             _ => self.agent.run(request.body(bytes)?)?,
         };
+        let location = answer.headers().get("location").and_then(|it| it.to_str().ok());
+        let location = location.map(str::to_owned);
         let text = answer.body_mut().read_to_string().unwrap_or_default();
         Ok(Reply {
             status: answer.status().as_u16(),
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+            location,
         })
     }
 
@@ -277,6 +305,17 @@ impl Api {
             body["start"] = json!(start);
         }
         self.post("/api/v1/broadcasts", &body)
+    }
+
+    /// Takes the studio of `area` and gives the broadcast.
+    pub fn speak(&self, area: &str, class: &str) -> Result<Value> {
+        let body = json!({
+            "title": "Phát trực tiếp",
+            "class": class,
+            "target": { "areas": [area], "receivers": [] },
+            "chime": false,
+        });
+        self.post("/api/v1/live", &body)
     }
 
     /// GET into a file.

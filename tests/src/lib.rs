@@ -18,13 +18,13 @@ mod simulation;
 pub mod speech;
 mod village;
 
-pub use api::{Api, Enrolled, Events, Reply};
+pub use api::{Api, Enrolled, Events, Reply, time_in};
 pub use board::{Board, image as board_image};
 pub use middle::{Middle, Tamper};
 pub use outside::{Message, Outside, Tap};
 pub use process::{Process, loa_binary, repository, scratch_port};
 pub use provider::start_single_sign_on;
-pub use recording::Recording;
+pub use recording::{Recording, tone_share};
 pub use server::{Server, Settings};
-pub use simulation::Simulation;
+pub use simulation::{Heard, Simulation};
 pub use village::{PATIENCE, Plan, Village, decode_by_float_libopus, start_mosquitto};

@@ -4,6 +4,19 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
+/// The share of a window's power that is in one tone (Goertzel); nothing of what is hardly there.
+pub fn tone_share(window: &[i16], hertz: f64) -> f64 {
+    let step = 2.0 * (std::f64::consts::TAU * hertz / 48_000.0).cos();
+    let (mut last, mut before) = (0.0, 0.0);
+    for sample in window {
+        (last, before) = (f64::from(*sample) + step * last - before, last);
+    }
+    let n = window.len() as f64;
+    let tone = (last * last + before * before - step * last * before) * 2.0 / n;
+    let all: f64 = window.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+    if all / n < 100.0 { 0.0 } else { tone / all }
+}
+
 /// Samples that a receiver gave out, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recording(pub Vec<i16>);

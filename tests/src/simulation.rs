@@ -82,4 +82,57 @@ impl Simulation {
     pub fn recording(&self, receiver: &str) -> Result<Recording> {
         Recording::wav(&self.folder.join(format!("{}.wav", receiver.replace('-', ""))))
     }
+
+    /// What `receiver` played and when: whole only after [`Simulation::finish`].
+    pub fn heard(&self, receiver: &str) -> Result<Heard> {
+        let index = self.folder.join(format!("{}.jsonl", receiver.replace('-', "")));
+        let text = std::fs::read_to_string(&index).with_context(|| format!("{}", index.display()))?;
+        let stretches = text.lines().map(serde_json::from_str).collect::<Result<Vec<_>, _>>()?;
+        let samples = self.recording(receiver)?.0;
+        Ok(Heard { samples, stretches })
+    }
+}
+
+/// What a receiver played, and when.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// The samples, in order.
+    pub samples: Vec<i16>,
+    stretches: Vec<Value>,
+}
+
+impl Heard {
+    /// When sample `n` sounded, in microseconds since 1970.
+    pub fn at(&self, n: usize) -> Option<u64> {
+        self.stretches.iter().find_map(|stretch| {
+            let of = |key: &str| stretch[key].as_u64();
+            let within = (n as u64)
+                .checked_sub(of("first")?)
+                .filter(|within| *within < of("samples").unwrap_or(0))?;
+            Some(of("at")? + within * 1_000_000 / 48_000)
+        })
+    }
+
+    /// What sounded from one instant to another (microseconds since 1970), silence included.
+    pub fn between(&self, from: u64, to: u64) -> Vec<i16> {
+        let mut heard = vec![0; (to.saturating_sub(from) * 48 / 1000) as usize];
+        for stretch in &self.stretches {
+            let of = |key: &str| stretch[key].as_u64().unwrap_or_default();
+            let samples = self
+                .samples
+                .iter()
+                .skip(of("first") as usize)
+                .take(of("samples") as usize);
+            for (n, sample) in samples.enumerate() {
+                let at = of("at") + n as u64 * 1_000_000 / 48_000;
+                if let Some(place) = at
+                    .checked_sub(from)
+                    .and_then(|since| heard.get_mut((since * 48 / 1000) as usize))
+                {
+                    *place = *sample;
+                }
+            }
+        }
+        heard
+    }
 }

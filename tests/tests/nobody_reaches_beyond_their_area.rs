@@ -56,9 +56,10 @@ impl Operation {
             path.replace_range(from..=to, &ask.id);
         }
         let body = ask.body.as_ref();
-        api.raw(
+        api.with_headers(
             &self.method,
             &path,
+            ask.headers,
             body.map(|(kind, bytes)| (kind.as_str(), bytes.as_slice())),
         )
     }

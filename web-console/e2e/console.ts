@@ -81,7 +81,10 @@ export async function fits(page: Page, what: string) {
   expect(content, `${what} is wider than the screen`).toBeLessThanOrEqual(screen ?? 0);
 }
 
-/** The screen as it is now, in both languages and both themes: a screenshot of each, axe on each; Vietnamese again at the end. */
+/**
+ * The screen as it is now, in both languages and both themes: a screenshot of each; axe on both languages and both themes, of the
+ * four pairs the two that have all. Vietnamese again at the end.
+ */
 export async function looks(page: Page, screen: string, size: string) {
   const choose = async (language: string, theme: string) => {
     await page.getByLabel(new RegExp(`^(${vi.language}|${en.language})$`)).selectOption(language);
@@ -95,6 +98,6 @@ export async function looks(page: Page, screen: string, size: string) {
       await fits(page, what);
       await page.evaluate(() => scrollTo(0, 0)); // the bar sticks to where one has scrolled, also in a picture of the whole page
       await page.screenshot({ path: `test-results/screens/${what}.png`, fullPage: true, animations: 'disabled', scale: 'css' });
-      await audit(page, what);
+      if ((language === 'en') === (theme === 'dark')) await audit(page, what);
     }
 }

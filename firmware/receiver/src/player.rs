@@ -427,7 +427,9 @@ impl<D: Decoder> Player<D> {
         let Some(broadcast) = &mut self.broadcasts[slot] else {
             return;
         };
+        // What is live ends when it ends: only then is it known how long it was.
         let same = Play {
+            samples: play.samples,
             depth: play.depth,
             class: play.class,
             overrides: play.overrides,

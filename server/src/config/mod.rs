@@ -59,6 +59,12 @@ pub struct Config {
     pub media_bitrate: u32,
     pub media_packet_ms: u32,
     pub media_loudness: Option<i8>,
+    pub live_longest: Duration,
+    pub live_silence: Duration,
+    pub relay_silence: Duration,
+    /// Hosts that relays may come from though they are no public ones, and by what only ffmpeg reads.
+    pub relay_allow: Vec<String>,
+    pub encoder_listen: Option<SocketAddr>,
     pub upload_max_bytes: u64,
     pub upload_max_duration: Duration,
     pub database_url: Option<String>,

@@ -18,7 +18,7 @@ use crate::enrol::claims::Book;
 use crate::https::Keeper;
 use crate::oidc::Provider;
 use crate::patience::Patience;
-use crate::playout::{Heeded, Notice};
+use crate::playout::{Heeded, Notice, Studio};
 use crate::speech::Voices;
 use crate::store::Store;
 
@@ -38,6 +38,8 @@ pub struct Parts {
     pub known: Known,
     /// Devices that ask to be enrolled.
     pub claims: Arc<std::sync::Mutex<Book>>,
+    /// Where live sound comes in.
+    pub studio: Arc<Studio>,
     /// Adds what other parts count to `/metrics`.
     pub measure: Box<dyn Fn(&mut Text) + Send + Sync>,
     /// The other door, where there is one.

@@ -11,6 +11,7 @@ use super::bulletins::Page;
 use super::error::{Answer, Error, Guarded, Problem};
 use super::forecast::Ground;
 use super::gate::{Body, Caller, Query};
+use super::relays;
 use super::shapes::{Broadcast, NewBroadcast, Receipt, broadcast_id, instant, no_id};
 use super::view::{Place, View};
 use crate::authority::Right;
@@ -47,7 +48,7 @@ pub(super) async fn list(
     Ok(Json(broadcasts.into_iter().map(Broadcast::from).collect()))
 }
 
-/// Broadcast a bulletin
+/// Broadcast a bulletin, or relay another station
 #[utoipa::path(
     post, path = "/api/v1/broadcasts", operation_id = "broadcast", tag = "broadcasts",
     request_body = NewBroadcast,
@@ -65,7 +66,22 @@ pub(super) async fn accept(
     caller: Caller,
     Body(it): Body<NewBroadcast>,
 ) -> Answer<(StatusCode, Json<Broadcast>)> {
-    let bulletin = BulletinId::parse(&it.bulletin_id).ok_or_else(|| no_id("bulletin_id", &it.bulletin_id))?;
+    let overrides = it.override_id.as_deref();
+    let overrides = overrides.map(|text| OverrideId::parse(text).ok_or_else(|| no_id("override_id", text)));
+    let overrides = overrides.transpose()?;
+    let bulletin = match (it.bulletin_id, it.relay) {
+        (Some(text), None) => BulletinId::parse(&text).ok_or_else(|| no_id("bulletin_id", &text))?,
+        (None, Some(relay)) => {
+            return relays::accept(&app, &caller, relay, it.target.read()?, it.start, overrides).await;
+        }
+        _ => {
+            let (vi, en) = (
+                "Cần đúng một trong hai: bulletin_id hoặc relay.",
+                "Must be exactly one of bulletin_id and relay.",
+            );
+            return Err(Problem::field("bulletin_id", vi, en));
+        }
+    };
     let target = it.target.read()?;
     caller.may_somewhere(Right::Broadcast)?;
     let view = View::new(app.store(), &caller.authority).await?;
@@ -77,19 +93,18 @@ pub(super) async fn accept(
     let now = app.now();
     let start = match it.start.as_deref() {
         None => UnixMicros(now.0 + LEAD.as_micros() as u64),
-        Some(text) => start(now, text)?,
+        Some(text) => start("start", now, text)?,
     };
-    let overrides = it.override_id.as_deref();
-    let overrides = overrides.map(|text| OverrideId::parse(text).ok_or_else(|| no_id("override_id", text)));
+    if overrides.is_none() {
+        let end = UnixMicros(start.0 + (found.samples * 1000).div_ceil(48));
+        audible(&app, &view, found.class, (start, end), &target).await?;
+    }
     let new = store::NewBroadcast {
         bulletin,
         target,
         start,
-        overrides: overrides.transpose()?,
+        overrides,
     };
-    if found.class != Class::Emergency && new.overrides.is_none() {
-        audible(&app, &view, &found, &new).await?;
-    }
     let broadcast = app.store().accept(&caller.actor, now, &caller.user, new).await?;
     app.tell(Notice::Accepted(broadcast.id));
     Ok((StatusCode::CREATED, Json(broadcast.into())))
@@ -198,20 +213,29 @@ pub(super) async fn holds(app: &App, caller: &Caller, view: &View, right: Right,
     })
 }
 
-/// Lets pass what sounds somewhere by the rules of its areas, if only in part.
-async fn audible(app: &App, view: &View, bulletin: &store::Bulletin, new: &store::NewBroadcast) -> Answer<()> {
-    let ground = Ground::new(app, view, &new.target).await?;
+/// Lets pass what sounds somewhere by the rules of its areas, if only in part; an emergency always.
+pub(super) async fn audible(
+    app: &App,
+    view: &View,
+    class: Class,
+    (start, end): (UnixMicros, UnixMicros),
+    target: &store::Target,
+) -> Answer<()> {
+    if class == Class::Emergency {
+        return Ok(());
+    }
+    let ground = Ground::new(app, view, target).await?;
     let item = Item {
         // Nothing is called so.
         broadcast: BroadcastId([0xFF; 16]),
-        class: bulletin.class,
-        start: new.start,
-        end: UnixMicros(new.start.0 + (bulletin.samples * 1000).div_ceil(48)),
+        class,
+        start,
+        end,
         overrides: false,
-        areas: new.target.areas.clone(),
-        receivers: new.target.receivers.clone(),
+        areas: target.areas.clone(),
+        receivers: target.receivers.clone(),
     };
-    let before = UnixMicros(new.start.0.saturating_sub(48 * 3600 * 1_000_000));
+    let before = UnixMicros(start.0.saturating_sub(48 * 3600 * 1_000_000));
     let others = app.store().foreseen(before, item.end, None).await?;
     let mut items: Vec<_> = others.into_iter().map(|it| it.item).collect();
     items.push(item.clone());
@@ -233,25 +257,26 @@ async fn audible(app: &App, view: &View, bulletin: &store::Bulletin, new: &store
     }
 }
 
-fn start(now: UnixMicros, text: &str) -> Answer<UnixMicros> {
+/// The instant to come that `text` names in `field`.
+pub(super) fn start(field: &str, now: UnixMicros, text: &str) -> Answer<UnixMicros> {
     let Some(start) = instant(text) else {
         let en = "Must be an instant such as 2026-02-17T05:30:00+07:00 (RFC 3339).";
         return Err(Problem::field(
-            "start",
+            field,
             "Phải là một thời điểm như 2026-02-17T05:30:00+07:00 (RFC 3339).",
             en,
         ));
     };
     if start <= now {
         return Err(Problem::field(
-            "start",
+            field,
             "Thời điểm này đã qua.",
             "That instant has passed.",
         ));
     }
     if start.0 - now.0 > FURTHEST {
         return Err(Problem::field(
-            "start",
+            field,
             "Không quá một năm kể từ bây giờ.",
             "At most a year from now.",
         ));

@@ -351,6 +351,12 @@ impl From<store::Error> for Problem {
                 };
                 Self::field(field, vi, why.to_string())
             }
+            store::Error::Taken { by, since } => {
+                let since = super::shapes::written(since);
+                let vi = format!("{by} đang phát trực tiếp tại đây từ {since}. Hãy đợi, hoặc gọi cho người đó.");
+                let en = format!("{by} is speaking there since {since}. Wait, or call them.");
+                Self::new(StatusCode::CONFLICT, "studio_taken", vi, en)
+            }
             store::Error::State(refusal) => match refusal {
                 Refusal::NotApproved => {
                     let (vi, en) = ("Bản tin chưa được duyệt.", "The bulletin is not approved.");

@@ -361,7 +361,7 @@ pub(super) async fn refuse_foreign(State(app): State<App>, request: Request, nex
     next.run(request).await
 }
 
-fn is_foreign(ours: Option<&str>, uri: &Uri, headers: &HeaderMap) -> bool {
+pub(super) fn is_foreign(ours: Option<&str>, uri: &Uri, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => !matches!(site, "same-origin" | "none"),

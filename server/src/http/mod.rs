@@ -15,6 +15,7 @@ mod calendar;
 mod ceremonies;
 mod claims;
 mod console;
+pub mod encoder;
 mod error;
 mod events;
 mod factors;
@@ -26,6 +27,7 @@ mod health;
 mod limits;
 pub mod links;
 pub mod listen;
+mod live;
 pub mod metrics;
 mod oidc;
 mod pace;
@@ -35,6 +37,7 @@ mod plan;
 mod readings;
 mod receivers;
 mod record;
+mod relays;
 mod resumable;
 mod rules;
 mod schedules;
@@ -203,6 +206,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(broadcasts::list, broadcasts::accept))
         .routes(routes!(broadcasts::stop))
         .routes(routes!(broadcasts::receipts))
+        .routes(routes!(live::speak))
+        .routes(routes!(live::sound))
         .routes(routes!(record::list))
         .routes(routes!(events::events))
         .routes(routes!(health::healthz))

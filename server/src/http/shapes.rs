@@ -297,13 +297,65 @@ pub(super) struct Broadcast {
     schedule_id: Option<String>,
     /// It goes past hours and minutes: two people said so.
     overrides: bool,
+    /// Where its sound comes from, if it is no file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    source: Option<Source>,
+}
+
+/// Where the sound of a live broadcast comes from.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Source {
+    /// `microphone` or `relay`.
+    kind: String,
+    /// The other station's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    url: Option<String>,
+    /// What is wrong with it now, so that its fallback sounds: `silent`, `noise`, or `gone: ` and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    trouble: Option<String>,
+}
+
+/// Another station that is to be relayed (tiếp âm).
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewRelay {
+    /// Its stream: MP3, AAC, Ogg Vorbis or Opus by http or https; of hosts that the server's settings name also HLS (`.m3u8`), RTSP, SRT,
+    /// and a sound card of the server (`alsa:hw:0`).
+    pub(super) url: String,
+    pub(super) title: String,
+    pub(super) class: Class,
+    #[schema(format = DateTime)]
+    pub(super) until: String,
+    /// Approved bulletins that sound, by turns, while the station is gone, silent or noise; none: silence.
+    #[schema(nullable = false)]
+    pub(super) fallback_bulletin_ids: Option<Vec<String>>,
+}
+
+/// A live broadcast that somebody asks for, to speak in it at once.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewMicrophone {
+    pub(super) title: String,
+    pub(super) class: Class,
+    pub(super) target: Target,
+    /// A chime sounds first; it does unless this says otherwise.
+    #[schema(nullable = false)]
+    pub(super) chime: Option<bool>,
 }
 
 /// A broadcast that somebody asks for.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewBroadcast {
-    pub(super) bulletin_id: String,
+    /// What sounds; absent: a relay does.
+    #[schema(nullable = false)]
+    pub(super) bulletin_id: Option<String>,
+    /// Another station that sounds; absent: a bulletin does.
+    #[schema(nullable = false)]
+    pub(super) relay: Option<NewRelay>,
     pub(super) target: Target,
     /// Absent: now.
     #[schema(nullable = false, format = DateTime)]
@@ -455,6 +507,14 @@ impl From<store::Broadcast> for Broadcast {
     fn from(it: store::Broadcast) -> Self {
         Self {
             id: it.id.to_string(),
+            source: it.source.as_ref().map(|source| Source {
+                kind: source.name().into(),
+                url: match source {
+                    store::Source::Microphone { .. } => None,
+                    store::Source::Relay { url, .. } => Some(url.clone()),
+                },
+                trouble: it.trouble.clone(),
+            }),
             bulletin_id: it.bulletin.to_string(),
             title: it.title,
             class: it.class.into(),

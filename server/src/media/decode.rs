@@ -283,7 +283,7 @@ impl Trim {
     }
 }
 
-fn probe(source: Box<dyn MediaSource>) -> Result<Box<dyn FormatReader>, IngestError> {
+pub(super) fn probe(source: Box<dyn MediaSource>) -> Result<Box<dyn FormatReader>, IngestError> {
     let stream = MediaSourceStream::new(source, Default::default());
     // Pictures in tags are read past, never kept.
     let meta = MetadataOptions::default().limit_visual_bytes(Limit::Maximum(0));
@@ -295,7 +295,9 @@ fn probe(source: Box<dyn MediaSource>) -> Result<Box<dyn FormatReader>, IngestEr
         })
 }
 
-fn codec_of(format: &dyn FormatReader) -> Result<symphonia::core::codecs::audio::AudioCodecParameters, IngestError> {
+pub(super) fn codec_of(
+    format: &dyn FormatReader,
+) -> Result<symphonia::core::codecs::audio::AudioCodecParameters, IngestError> {
     let track = format
         .default_track(TrackType::Audio)
         .ok_or(IngestError::NoAudioTrack)?;
@@ -337,7 +339,7 @@ fn first_packet(
     }
 }
 
-fn mix(planes: &[Vec<f32>], weights: &[f32], mono: &mut Vec<f32>) {
+pub(super) fn mix(planes: &[Vec<f32>], weights: &[f32], mono: &mut Vec<f32>) {
     let frames = planes.first().map_or(0, Vec::len);
     mono.clear();
     mono.resize(frames, 0.0);

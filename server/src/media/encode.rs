@@ -16,7 +16,7 @@ pub(super) const MAX_PACKET: usize = 1200;
 /// Ogg pages of about a second: players seek well, and a page never splits a packet.
 const PAGE_SAMPLES: u64 = SAMPLE_RATE as u64;
 /// Any value does for a file with a single logical stream.
-const SERIAL: u32 = 1;
+pub(super) const SERIAL: u32 = 1;
 
 /// Encodes and writes one programme.
 pub(super) struct Writer<W: Write> {
@@ -41,6 +41,23 @@ struct Monitor {
     meter: Meter,
 }
 
+/// Writes both headers of a mono stream.
+pub(super) fn headers<W: Write>(ogg: &mut PacketWriter<'static, W>, pre_skip: u16) -> std::io::Result<()> {
+    let mut head = Vec::with_capacity(19);
+    head.extend_from_slice(b"OpusHead\x01\x01");
+    head.extend_from_slice(&pre_skip.to_le_bytes());
+    head.extend_from_slice(&SAMPLE_RATE.to_le_bytes());
+    head.extend_from_slice(&[0, 0, 0]);
+    ogg.write_packet(head, SERIAL, PacketWriteEndInfo::EndPage, 0)?;
+    let vendor = opus::version().as_bytes();
+    let mut tags = Vec::with_capacity(16 + vendor.len());
+    tags.extend_from_slice(b"OpusTags");
+    tags.extend_from_slice(&(vendor.len() as u32).to_le_bytes());
+    tags.extend_from_slice(vendor);
+    tags.extend_from_slice(&0u32.to_le_bytes());
+    ogg.write_packet(tags, SERIAL, PacketWriteEndInfo::EndPage, 0)
+}
+
 /// What was written.
 pub(super) struct Written {
     pub(super) packets: u64,
@@ -62,19 +79,7 @@ impl<W: Write> Writer<W> {
         let pre_skip = u16::try_from(encoder.get_lookahead()?).expect("libopus looks ahead by a few milliseconds");
 
         let mut ogg = PacketWriter::new(output);
-        let mut head = Vec::with_capacity(19);
-        head.extend_from_slice(b"OpusHead\x01\x01");
-        head.extend_from_slice(&pre_skip.to_le_bytes());
-        head.extend_from_slice(&SAMPLE_RATE.to_le_bytes());
-        head.extend_from_slice(&[0, 0, 0]);
-        ogg.write_packet(head, SERIAL, PacketWriteEndInfo::EndPage, 0)?;
-        let vendor = opus::version().as_bytes();
-        let mut tags = Vec::with_capacity(16 + vendor.len());
-        tags.extend_from_slice(b"OpusTags");
-        tags.extend_from_slice(&(vendor.len() as u32).to_le_bytes());
-        tags.extend_from_slice(vendor);
-        tags.extend_from_slice(&0u32.to_le_bytes());
-        ogg.write_packet(tags, SERIAL, PacketWriteEndInfo::EndPage, 0)?;
+        headers(&mut ogg, pre_skip)?;
         let monitor = if monitored {
             Some(Monitor {
                 decoder: opus::Decoder::new(SAMPLE_RATE, opus::Channels::Mono)?,

@@ -1,4 +1,4 @@
-//! Sound in files: what people upload becomes one kind of programme, once, at upload.
+//! Sound: what people upload becomes one kind of programme, once, at upload; what is live becomes packets while it sounds ([`live`]).
 //!
 //! Here: [`ingest`] (any supported file → 48 kHz mono → Opus packets in an Ogg file that other players open too) and
 //! [`Programme`] (such a file, ready to be sent: packet `i` by index). Not here: when and where a programme plays
@@ -18,12 +18,15 @@ mod error;
 mod ingest;
 mod level;
 mod limiter;
+pub mod live;
 mod mp4_edit;
 mod not_audio;
 mod ogg_opus;
 mod peaks;
 mod programme;
+pub mod relay;
 mod resample;
+mod sound;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -32,3 +35,4 @@ pub use error::IngestError;
 pub use ingest::{Encoding, Format, Ingested, Limits, ingest, sound};
 pub use not_audio::{HEAD, not_audio};
 pub use programme::{OpenError, Programme};
+pub use sound::Sound;

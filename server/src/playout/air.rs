@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::archive::Archive;
 use super::stage::{Cast, Notifier, Stage};
+use super::studio::Studio;
 use crate::broker::Credentials;
 use crate::broker::tls::Trusted;
 use crate::data::Keyring;
@@ -38,6 +39,8 @@ pub struct Ground {
     pub refresh: Box<dyn Fn() + Send + Sync>,
     /// Devices that ask to be enrolled.
     pub claims: Arc<Mutex<Book>>,
+    /// Where live sound comes in.
+    pub studio: Arc<Studio>,
     /// From a packet's sending to its sounding.
     pub latency: Duration,
     /// Tells the time.
@@ -76,6 +79,7 @@ pub fn prepare<A: Archive>(ground: Ground, archive: Arc<A>) -> io::Result<(Air, 
         trusted,
         refresh,
         claims,
+        studio,
         latency,
         clock,
     } = ground;
@@ -99,6 +103,7 @@ pub fn prepare<A: Archive>(ground: Ground, archive: Arc<A>) -> io::Result<(Air, 
         claims,
         watch,
         alarms,
+        studio,
         clock,
         latency,
     });

@@ -14,6 +14,7 @@ use super::conductor::State;
 use crate::data::KnownKey;
 use crate::enrol::{Identity, Serials};
 use crate::fleet::clones::Sign;
+use crate::media::live::Over;
 use crate::schedule::rules::Place;
 
 /// A receiver that is not revoked.
@@ -88,16 +89,35 @@ pub struct BroadcastRow {
     pub start: UnixMicros,
     /// It was on the air already.
     pub begun: bool,
-    /// The programme's file (Ogg Opus).
+    /// The programme's file (Ogg Opus). Of what is live: the one that is to be made of it.
     pub programme: PathBuf,
-    /// Samples of sound in the programme, at 48 kHz.
+    /// Samples of sound in the programme, at 48 kHz. Of what is live: how long it may go on.
     pub samples: u64,
+    /// It is live, and comes from there.
+    pub live: Option<Live>,
     /// Areas that it is addressed to, with everything below them.
     pub areas: Vec<AreaId>,
     /// Receivers that it is addressed to.
     pub receivers: Vec<ReceiverId>,
     /// It goes past hours and minutes.
     pub overrides: bool,
+}
+
+/// Where live sound comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Live {
+    /// Somebody speaks, in a browser or at an encoder.
+    Microphone {
+        /// A chime sounds first.
+        chime: bool,
+    },
+    /// Another station.
+    Relay {
+        /// Its address.
+        url: String,
+        /// Programmes' files that sound while it is no good.
+        fallback: Vec<PathBuf>,
+    },
 }
 
 /// Something that happened, to be kept and shown.
@@ -117,6 +137,12 @@ pub enum Fact {
     Cloned(ReceiverId, Sign, UnixMicros),
     /// Others ask to be enrolled than before.
     Claims,
+    /// What is live is no good, for this reason, or is good again.
+    Trouble(BroadcastId, Option<String>, UnixMicros),
+    /// What is live is over, for this reason: it has sounded at that instant.
+    Over(BroadcastId, Over, UnixMicros),
+    /// What was spoken is a bulletin of so many samples.
+    Recorded(BroadcastId, u64, UnixMicros),
 }
 
 /// Where rows come from and facts go to.

@@ -41,6 +41,8 @@ pub enum Input {
     Broadcast(Broadcast),
     /// Somebody stopped a broadcast.
     Stop(BroadcastId),
+    /// What sounds live is over: the broadcast has sounded at that instant, which is sooner than was planned.
+    End(BroadcastId, UnixMicros),
     /// The programme asked for by [`Output::Load`] is in memory, or is not, with the reason.
     Loaded(BroadcastId, Result<(), String>),
     /// A receiver came, or went.
@@ -128,6 +130,7 @@ impl Conductor {
         match input {
             Input::Broadcast(broadcast) => self.accept(broadcast),
             Input::Stop(id) => self.stop(id),
+            Input::End(id, at) => self.end(id, at),
             Input::Loaded(id, outcome) => self.loaded(id, outcome),
             Input::Presence(receiver, true) => {
                 self.online.insert(receiver);
@@ -232,6 +235,18 @@ impl Conductor {
             }
         }
         self.outputs.push_back(Output::State(id, State::Stopped));
+    }
+
+    fn end(&mut self, id: BroadcastId, at: UnixMicros) {
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| at < entry.broadcast.end) else {
+            return;
+        };
+        entry.broadcast.end = at;
+        if matches!(entry.phase, Phase::Ready { .. }) {
+            let receivers = entry.broadcast.receivers.keys();
+            self.outputs
+                .extend(receivers.map(|receiver| Output::Play(*receiver, id)));
+        }
     }
 
     fn loaded(&mut self, id: BroadcastId, outcome: Result<(), String>) {

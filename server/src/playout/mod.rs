@@ -7,17 +7,20 @@
 mod air;
 mod archive;
 pub mod conductor;
+mod on_live;
 mod roll;
 mod stage;
 #[cfg(test)]
 mod stage_tests;
+mod studio;
 mod target;
 #[cfg(test)]
 mod tests;
 
 pub use air::{Air, Ground, Program, prepare};
-pub use archive::{Archive, BroadcastRow, ClaimRow, Fact, ReceiverRow, Renewal};
+pub use archive::{Archive, BroadcastRow, ClaimRow, Fact, Live, ReceiverRow, Renewal};
 pub use stage::{Heeded, Notice, Notifier};
+pub use studio::{Manner, Studio};
 
 use std::time::Duration;
 

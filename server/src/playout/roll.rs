@@ -108,6 +108,7 @@ impl<A: Archive> Stage<A> {
         let Some(row) = self.receivers.get(&id) else { return };
         self.fleet.volume(id, row.volume);
         self.order_rotation(id);
+        self.tell_over(id);
     }
 
     /// Tells who is there what their areas allow by now: rules were changed, or another day has begun, in another season.

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::archive::{Archive, BroadcastRow, Fact, ReceiverRow};
 use super::conductor::{Broadcast, Conductor, Input, Output, State};
 use super::roll::Roll;
+use super::studio::Studio;
 use super::target;
 use crate::broker::Credentials;
 use crate::broker::tls::Trusted;
@@ -21,7 +22,8 @@ use crate::data::Keyring;
 use crate::enrol::claims::Book;
 use crate::fleet::clones::{Sign, Watch};
 use crate::fleet::{Fleet, News};
-use crate::media::Programme;
+use crate::media::live::{Desk, News as LiveNews};
+use crate::media::{Programme, Sound};
 use crate::transmit::{Timing, Transmitter, stream_under};
 
 /// With this many facts waiting to be written down, how receivers are is not kept: it is told again soon. What was on the
@@ -91,13 +93,23 @@ pub(super) struct Stage<A: Archive> {
     pub(super) claims: Arc<Mutex<Book>>,
     pub(super) watch: Watch,
     alarms: mpsc::UnboundedReceiver<(ReceiverId, Sign)>,
+    pub(super) studio: Arc<Studio>,
+    /// What becomes of what is live.
+    live: (
+        mpsc::UnboundedSender<(BroadcastId, LiveNews)>,
+        mpsc::UnboundedReceiver<(BroadcastId, LiveNews)>,
+    ),
     pub(super) clock: fn() -> UnixMicros,
-    latency: u64,
+    pub(super) latency: u64,
     conductor: Conductor,
     pub(super) roll: Roll,
     pub(super) receivers: HashMap<ReceiverId, ReceiverRow>,
-    shows: HashMap<BroadcastId, Show>,
-    loading: JoinSet<(BroadcastId, Result<Programme, String>)>,
+    pub(super) shows: HashMap<BroadcastId, Show>,
+    /// Live broadcasts that are over, and until when who was away may still wait for them.
+    pub(super) cut: HashMap<BroadcastId, UnixMicros>,
+    loading: JoinSet<(BroadcastId, Result<Loaded, String>)>,
+    /// Recordings that are being made bulletins of, by how many samples they have.
+    pub(super) keeping: JoinSet<(BroadcastId, Option<u64>)>,
     facts: mpsc::UnboundedSender<Fact>,
     waiting: Arc<AtomicUsize>,
     notices: mpsc::UnboundedReceiver<(Notice, oneshot::Sender<()>)>,
@@ -123,13 +135,24 @@ impl<A: Archive> Keeper<A> {
     }
 }
 
+/// What was asked for by [`Output::Load`].
+enum Loaded {
+    Programme(Programme),
+    Desk(Desk),
+}
+
 /// A broadcast at hand.
-struct Show {
-    row: BroadcastRow,
+pub(super) struct Show {
+    pub(super) row: BroadcastRow,
+    stream: StreamId,
+    /// When it ends at the latest.
+    pub(super) longest: UnixMicros,
     /// Who it is addressed to, and by how deep an area.
     receivers: BTreeMap<ReceiverId, u8>,
     /// In memory from shortly before the start to the end.
-    programme: Option<Arc<Programme>>,
+    sound: Option<Sound>,
+    /// Who makes it, if it is live.
+    pub(super) desk: Option<Desk>,
     /// Who its packets go to, once they go.
     streaming: Option<Vec<ReceiverId>>,
 }
@@ -148,25 +171,26 @@ pub(super) struct Cast<A: Archive> {
     pub(super) claims: Arc<Mutex<Book>>,
     pub(super) watch: Watch,
     pub(super) alarms: mpsc::UnboundedReceiver<(ReceiverId, Sign)>,
+    pub(super) studio: Arc<Studio>,
     pub(super) clock: fn() -> UnixMicros,
     /// Microseconds from a packet's sending to its sounding.
     pub(super) latency: u64,
 }
 
 impl Show {
-    fn stream(&self) -> StreamId {
-        stream_of(self.row.id)
-    }
-
-    fn end(&self) -> UnixMicros {
+    pub(super) fn end(&self) -> UnixMicros {
         UnixMicros(self.row.start.0 + (self.row.samples * 1000).div_ceil(48))
     }
 }
 
-/// The stream of a broadcast. One for good: a broadcast's file and start never change once it is accepted, so that a
-/// packet index never carries other bytes, under whichever server it is sent.
-fn stream_of(id: BroadcastId) -> StreamId {
-    StreamId(id.0)
+/// The stream of a broadcast. Of a file it is one for good: file and start never change once it is accepted, so that a packet
+/// index never carries other bytes, under whichever server it is sent. What is live never comes again: each time that a server
+/// takes it up, it is another stream.
+fn stream_of(row: &BroadcastRow) -> StreamId {
+    match row.live {
+        None => StreamId(row.id.0),
+        Some(_) => StreamId(crate::data::random()),
+    }
 }
 
 /// The synchronisation source of a stream: any number does that differs between a receiver's streams.
@@ -204,13 +228,17 @@ impl<A: Archive> Stage<A> {
             claims: cast.claims,
             watch: cast.watch,
             alarms: cast.alarms,
+            studio: cast.studio,
+            live: mpsc::unbounded_channel(),
             clock: cast.clock,
             latency: cast.latency,
             conductor: Conductor::new(cast.latency),
             roll: Roll::default(),
             receivers: HashMap::new(),
             shows: HashMap::new(),
+            cut: HashMap::new(),
             loading: JoinSet::new(),
+            keeping: JoinSet::new(),
             facts,
             waiting,
             notices,
@@ -238,7 +266,10 @@ impl<A: Archive> Stage<A> {
             let alarm = self.conductor.next_wakeup();
             let wait = alarm.map_or(NAP, |at| at.0.saturating_sub((self.clock)().0).min(NAP));
             tokio::select! {
-                () = ended(&mut shutdown) => return Ok(()),
+                () = ended(&mut shutdown) => {
+                    self.shut().await;
+                    return Ok(());
+                }
                 () = tokio::time::sleep(std::time::Duration::from_micros(wait)) => {
                     self.strike_out();
                     self.tell_policies();
@@ -252,6 +283,8 @@ impl<A: Archive> Stage<A> {
                 }
                 Some(news) = self.fleet.news() => self.news(news).await,
                 Some(done) = self.loading.join_next() => self.loaded(done),
+                Some((id, news)) = self.live.1.recv() => self.live_news(id, news),
+                Some(kept) = self.keeping.join_next() => self.kept(kept),
             }
         }
     }
@@ -267,9 +300,22 @@ impl<A: Archive> Stage<A> {
         match output {
             Output::Load(id) => {
                 let Some(show) = self.shows.get(&id) else { return };
-                let path = show.row.programme.clone();
-                let read = move || (id, Programme::open(&path).map_err(|error| error.to_string()));
-                self.loading.spawn_blocking(read);
+                let row = show.row.clone();
+                let (studio, latency, clock, news) =
+                    (self.studio.clone(), self.latency, self.clock, self.live.0.clone());
+                self.loading.spawn_blocking(move || {
+                    let loaded = match &row.live {
+                        None => Programme::open(&row.programme)
+                            .map(Loaded::Programme)
+                            .map_err(|error| error.to_string()),
+                        Some(live) => {
+                            // Without a stage nobody wants to know.
+                            let tell = Box::new(move |it| _ = news.send((id, it)));
+                            studio.desk(&row, live, latency, clock, tell).map(Loaded::Desk)
+                        }
+                    };
+                    (id, loaded)
+                });
             }
             Output::Play(receiver, id) => {
                 if let Some(play) = self.play(receiver, id) {
@@ -279,14 +325,16 @@ impl<A: Archive> Stage<A> {
             Output::Stop(receiver, id) => self.fleet.stop(receiver, id),
             Output::Stream(id, receivers) => self.stream(id, receivers),
             Output::Silence(id) => {
-                self.transmitter.silence(stream_of(id));
-                if let Some(show) = self.shows.get_mut(&id) {
-                    show.programme = None;
-                }
+                let Some(show) = self.shows.get_mut(&id) else { return };
+                self.transmitter.silence(show.stream);
+                show.sound = None;
+                self.close(id);
             }
             Output::State(id, state) => {
                 tracing::info!(broadcast = %id, ?state, "broadcast");
                 if state != State::OnAir {
+                    self.studio.close(id);
+                    self.gone(id);
                     self.shows.remove(&id);
                 }
                 self.keep(Fact::Broadcast(id, state, (self.clock)()));
@@ -297,18 +345,18 @@ impl<A: Archive> Stage<A> {
     /// What `receiver` is told of the broadcast `id`; nothing before its programme is in memory.
     fn play(&self, receiver: ReceiverId, id: BroadcastId) -> Option<Play> {
         let show = self.shows.get(&id)?;
-        let (programme, depth) = (show.programme.as_ref()?, *show.receivers.get(&receiver)?);
+        let (sound, depth) = (show.sound.as_ref()?, *show.receivers.get(&receiver)?);
         let epoch = self.receivers.get(&receiver)?.epoch;
         Some(Play {
             broadcast: id,
-            stream: stream_under(show.stream(), epoch),
-            ssrc: ssrc_of(show.stream()),
+            stream: stream_under(show.stream, epoch),
+            ssrc: ssrc_of(show.stream),
             class: show.row.class,
             depth,
             start: show.row.start,
-            samples: programme.samples(),
-            packet_samples: u16::try_from(programme.packet_samples()).ok()?,
-            pre_skip: programme.pre_skip(),
+            samples: show.row.samples,
+            packet_samples: u16::try_from(sound.packet_samples()).ok()?,
+            pre_skip: sound.pre_skip(),
             overrides: show.row.overrides,
         })
     }
@@ -316,15 +364,14 @@ impl<A: Archive> Stage<A> {
     fn stream(&mut self, id: BroadcastId, receivers: Vec<ReceiverId>) {
         let latency = self.latency;
         let Some(show) = self.shows.get_mut(&id) else { return };
-        let Some(programme) = &show.programme else { return };
-        let timing = timing(show, programme, latency);
+        let Some(sound) = &show.sound else { return };
+        let timing = timing(show, sound, latency);
         if show.streaming.is_some() {
             self.transmitter
-                .redirect(show.stream(), timing, receivers.iter().copied());
+                .redirect(show.stream, timing, receivers.iter().copied());
         } else {
-            let (ssrc, to) = (ssrc_of(show.stream()), receivers.iter().copied());
-            self.transmitter
-                .stream(show.stream(), ssrc, timing, programme.clone(), to);
+            let (ssrc, to) = (ssrc_of(show.stream), receivers.iter().copied());
+            self.transmitter.stream(show.stream, ssrc, timing, sound.clone(), to);
         }
         show.streaming = Some(receivers);
     }
@@ -332,12 +379,12 @@ impl<A: Archive> Stage<A> {
     /// Seals what goes to `receiver` anew, under the secret that it has now.
     pub(super) fn redirect(&self, receiver: ReceiverId) {
         for show in self.shows.values() {
-            let (Some(to), Some(programme)) = (&show.streaming, &show.programme) else {
+            let (Some(to), Some(sound)) = (&show.streaming, &show.sound) else {
                 continue;
             };
             if to.contains(&receiver) {
-                let timing = timing(show, programme, self.latency);
-                self.transmitter.redirect(show.stream(), timing, to.iter().copied());
+                let timing = timing(show, sound, self.latency);
+                self.transmitter.redirect(show.stream, timing, to.iter().copied());
             }
         }
     }
@@ -413,23 +460,31 @@ impl<A: Archive> Stage<A> {
         }
     }
 
-    fn loaded(&mut self, done: Result<(BroadcastId, Result<Programme, String>), tokio::task::JoinError>) {
+    fn loaded(&mut self, done: Result<(BroadcastId, Result<Loaded, String>), tokio::task::JoinError>) {
         let (id, outcome) = match done {
             Ok(done) => done,
             Err(error) => return tracing::error!(%error, "reading a programme was broken off"),
         };
-        let outcome = outcome.and_then(|programme| match self.shows.get_mut(&id) {
+        let outcome = outcome.and_then(|loaded| match (self.shows.get_mut(&id), loaded) {
             // The conductor counts with the row's length: another file would end at another time.
-            Some(show) if show.row.samples != programme.samples() => Err(format!(
+            (Some(show), Loaded::Programme(programme)) if show.row.samples != programme.samples() => Err(format!(
                 "its file has {} samples instead of {}",
                 programme.samples(),
                 show.row.samples
             )),
-            Some(show) => {
-                show.programme = Some(Arc::new(programme));
+            (Some(show), Loaded::Programme(programme)) => {
+                show.sound = Some(Arc::new(programme).into());
                 Ok(())
             }
-            None => Ok(()),
+            (Some(show), Loaded::Desk(desk)) => {
+                show.sound = Some(Sound::Live(desk.ring().clone()));
+                show.desk = Some(desk);
+                Ok(())
+            }
+            (None, _) => {
+                self.studio.close(id);
+                Ok(())
+            }
         });
         if let Err(reason) = &outcome {
             tracing::error!(broadcast = %id, reason, "a programme could not be read");
@@ -440,9 +495,12 @@ impl<A: Archive> Stage<A> {
     fn accept(&mut self, row: BroadcastRow) {
         let id = row.id;
         self.shows.entry(id).or_insert_with(|| Show {
+            stream: stream_of(&row),
+            longest: UnixMicros(row.start.0 + (row.samples * 1000).div_ceil(48)),
             row,
             receivers: BTreeMap::new(),
-            programme: None,
+            sound: None,
+            desk: None,
             streaming: None,
         });
         self.retarget_one(id);
@@ -482,11 +540,11 @@ impl<A: Archive> Stage<A> {
     }
 }
 
-fn timing(show: &Show, programme: &Programme, latency: u64) -> Timing {
+fn timing(show: &Show, sound: &Sound, latency: u64) -> Timing {
     Timing {
         play_at: show.row.start,
         latency,
-        packet_samples: programme.packet_samples(),
-        packets: programme.packets(),
+        packet_samples: sound.packet_samples(),
+        packets: sound.packets(show.row.samples),
     }
 }

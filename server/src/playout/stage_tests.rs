@@ -174,6 +174,7 @@ impl Station {
             trusted: Arc::default(),
             refresh: Box::new(|| {}),
             claims: Arc::default(),
+            studio: crate::playout::Studio::silent(self.folder.path().to_owned()),
             latency: LATENCY,
             clock: clock::now,
         };
@@ -205,6 +206,7 @@ impl Station {
             begun: start < 0,
             programme: self.programme.clone(),
             samples: open(&self.programme).samples(),
+            live: None,
             areas: vec![COMMUNE],
             receivers: vec![],
         }

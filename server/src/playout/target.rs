@@ -56,6 +56,7 @@ mod tests {
             overrides: false,
             programme: Default::default(),
             samples: 0,
+            live: None,
             areas: areas.to_vec(),
             receivers: receivers.iter().map(|n| ReceiverId([*n; 16])).collect(),
         };

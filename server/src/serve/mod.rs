@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use loa_protocol::UnixMicros;
 use tokio::net::TcpListener;
@@ -23,9 +24,10 @@ use crate::broker::{self, tls};
 use crate::config::Config;
 use crate::data::{self, DataFolder};
 use crate::enrol::claims::Book;
-use crate::http::listen::{Listener, Patience, Places};
+use crate::http::listen::{self, Listener, Places};
 use crate::http::{self, App, Parts};
 use crate::https::{self, Https};
+use crate::media::live::{JudgeLimits, Patience};
 use crate::store::{self, Store};
 use crate::{clock, enrol, oidc, playout};
 
@@ -35,6 +37,8 @@ pub(crate) use line::trusted;
 use line::Line;
 use measures::Measures;
 
+/// Who spoke and is gone may come back within this time: a browser that reloads, a line that changes.
+const GONE: Duration = Duration::from_secs(15);
 /// The link that makes the first administrator can be used for this long, in microseconds.
 const SETUP: u64 = 24 * 3600 * 1_000_000;
 
@@ -158,6 +162,7 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
     let trusted = Arc::new(arc_swap::ArcSwap::from_pointee(line::trusted(&config, &data)?));
     let refresh = line::refresh(config.clone(), data.clone(), trusted.clone(), shown, clock::now);
     let claims = Arc::new(Mutex::new(Book::default()));
+    let studio = Arc::new(playout::Studio::new(manner(&config), data.originals()));
     let ground = playout::Ground {
         broker,
         credentials: credentials.clone(),
@@ -167,12 +172,13 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         trusted: trusted.clone(),
         refresh: Box::new(refresh),
         claims: claims.clone(),
+        studio: studio.clone(),
         latency: config.media_latency,
         clock: clock::now,
     };
-    let listen = |key, address| move |source| ServeError::Listen { key, address, source };
+    let wrong_place = |key, address| move |source| ServeError::Listen { key, address, source };
     let prepared = playout::prepare(ground, store.clone());
-    let (air, program) = prepared.map_err(listen("media.listen", config.media_listen))?;
+    let (air, program) = prepared.map_err(wrong_place("media.listen", config.media_listen))?;
     let (plain, http) = bind("http.listen", config.http_listen).await?;
     let https = Https::open(&config, &data.keys(), clock::now())?;
     let secure = match config.https_listen {
@@ -181,6 +187,10 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
     };
     let own = match config.metrics_listen {
         Some(address) => Some(bind("metrics.listen", address).await?),
+        None => None,
+    };
+    let encoders = match config.encoder_listen {
+        Some(address) => Some(bind("encoder.listen", address).await?.0),
         None => None,
     };
     let (https_at, metrics) = (secure.as_ref().map(|it| it.1), own.as_ref().map(|it| it.1));
@@ -236,6 +246,7 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         tell: Box::new(move |notice| notifier.tell(notice)),
         known,
         claims,
+        studio,
         measure: Box::new(move |text| measures.write(text)),
         https: shown,
         oidc,
@@ -260,7 +271,7 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         tls: tls.map(Arc::new),
         router,
         places: places.clone(),
-        patience: Patience::default(),
+        patience: listen::Patience::default(),
     };
     let router = http::router(app.clone());
     parts.spawn(listener(plain, router.clone(), None).run(app.clone(), shutdown.clone()));
@@ -270,6 +281,13 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
     if let Some((socket, _)) = own {
         let measures = listener(socket, http::measures(app.clone()), None);
         parts.spawn(measures.run(app.clone(), shutdown.clone()));
+    }
+    if let Some(socket) = encoders {
+        let encoders = http::encoder::Encoders {
+            socket,
+            app: app.clone(),
+        };
+        parts.spawn(encoders.run(shutdown.clone()));
     }
     let reload = Arc::new(Notify::new());
     if let Some(https) = https {
@@ -300,6 +318,22 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         setup,
         task,
     })
+}
+
+/// How live sound is dealt with.
+fn manner(config: &Config) -> playout::Manner {
+    playout::Manner {
+        encoding: config.encoding(),
+        limits: config.limits(),
+        patience: Patience {
+            silent: config.live_silence,
+            gone: GONE.min(config.live_silence),
+        },
+        judge: JudgeLimits {
+            silence: config.relay_silence,
+        },
+        allowed: config.relay_allow.clone(),
+    }
 }
 
 /// The lock that keeps two servers off one data folder; `None` if another has it. It ends with the process, however that ends.

@@ -8,14 +8,13 @@ use serde_json::json;
 use sqlx::AnyPool;
 use sqlx::any::AnyRow;
 
-use super::bulletins;
 use super::error::{Invalid, Refusal};
 use super::planned::{self, Planned};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros};
 use super::{
-    Actor, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, ScheduleId, Store, User, ids, library,
-    overrides,
+    Actor, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, ScheduleId, Source, Store, User,
+    bulletins, ids, library, overrides, sources,
 };
 
 /// How a broadcast fares.
@@ -112,6 +111,10 @@ pub struct Broadcast {
     pub end: UnixMicros,
     /// Where.
     pub target: Target,
+    /// Where its sound comes from, if it is no file.
+    pub source: Option<Source>,
+    /// What is wrong with that now.
+    pub trouble: Option<String>,
     /// How many receivers.
     pub counts: Counts,
     /// The schedule that it came of, and the occurrence: when that has it, in civil time.
@@ -169,7 +172,8 @@ const SELECT: &str = "SELECT b.*, u.title AS title, u.class AS class, u.samples 
     (SELECT COUNT(*) FROM receipts r JOIN receivers e ON e.id = r.receiver_id \
       WHERE r.broadcast_id = b.id AND e.online = 1 AND e.playing = b.id) AS playing, \
     (SELECT COUNT(*) FROM receipts r WHERE r.broadcast_id = b.id AND r.outcome = 'played') AS played \
-    FROM broadcasts b JOIN bulletins u ON u.id = b.bulletin_id ";
+    , s.kind AS source, s.chime AS chime, s.url AS url, s.trouble AS trouble \
+    FROM broadcasts b JOIN bulletins u ON u.id = b.bulletin_id LEFT JOIN sources s ON s.broadcast_id = b.id ";
 
 impl Store {
     /// The last `most` broadcasts that are `seen`, the newest first, and all that are still open; those before `before` if
@@ -415,6 +419,7 @@ impl Store {
     pub(super) async fn fill_targets(&self, broadcasts: &mut [Broadcast]) -> Result<(), Error> {
         for it in broadcasts {
             it.target = target_of(&self.pool, it.id).await?;
+            sources::fill(&self.pool, it).await?;
         }
         Ok(())
     }
@@ -472,7 +477,7 @@ fn select(condition: &'static str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe([SELECT, condition].concat())
 }
 
-fn distinct<T: Ord>(list: Vec<T>) -> Vec<T> {
+pub(super) fn distinct<T: Ord>(list: Vec<T>) -> Vec<T> {
     list.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
@@ -488,6 +493,8 @@ fn read(row: &AnyRow) -> Result<Broadcast, Error> {
         start: row.instant("starts")?,
         end: row.instant("ends")?,
         target: Target::default(),
+        source: sources::read(row)?,
+        trouble: row.maybe_text("trouble")?,
         counts: Counts {
             targeted: row.number("targeted")?,
             playing: row.number("playing")?,

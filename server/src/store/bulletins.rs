@@ -10,6 +10,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
 use super::row::{Columns as _, integer, micros, written};
+use super::sources::SOUNDLESS;
 use super::speech::{BulletinText, keep_text};
 use super::{Actor, BulletinId, Change, Entry, Error, More, Store, User, search};
 
@@ -153,7 +154,7 @@ impl Store {
     ) -> Result<Vec<Bulletin>, Error> {
         let words = search::patterns(&wanted.search);
         let mut sql = format!(
-            "{SELECT} AND b.id < $1 AND ($2 = '' OR b.field = $2) AND ($3 = '' OR b.language = $3) \
+            "{SELECT} AND b.format NOT IN {SOUNDLESS} AND b.id < $1 AND ($2 = '' OR b.field = $2) AND ($3 = '' OR b.language = $3) \
              AND ($4 = '' OR b.folder = $4 OR b.folder LIKE $5 ESCAPE '\\') AND b.tags LIKE $6 ESCAPE '\\'"
         );
         for place in (7..).step_by(2).take(words.len()) {

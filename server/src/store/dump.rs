@@ -124,9 +124,11 @@ impl Snapshot {
     /// # Errors
     /// When they cannot be read.
     pub async fn bulletins(&mut self) -> Result<Vec<String>, Error> {
-        let rows = sqlx::query("SELECT id FROM bulletins WHERE deleted IS NULL ORDER BY id")
-            .fetch_all(&mut *self.tx)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT id FROM bulletins WHERE deleted IS NULL AND format NOT IN ('live', 'relay') ORDER BY id",
+        )
+        .fetch_all(&mut *self.tx)
+        .await?;
         rows.iter().map(|row| row.text("id")).collect()
     }
 

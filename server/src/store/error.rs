@@ -20,6 +20,14 @@ pub enum Error {
     /// The state it is in does not allow that.
     #[error("{0}")]
     State(Refusal),
+    /// Somebody speaks there.
+    #[error("{by} has the studio")]
+    Taken {
+        /// Their name.
+        by: String,
+        /// Since when.
+        since: loa_protocol::UnixMicros,
+    },
     /// The database could not do it.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),

@@ -20,11 +20,11 @@ use super::planned::insert_targeted;
 use super::pool::{self, Kind, Transaction};
 use super::receivers::path_name;
 use super::row::{Columns as _, integer, micros};
-use super::{Actor, Change, Entry, Error, More, Store, claims, record};
+use super::{Actor, Change, Entry, Error, More, Source, Store, claims, record, sources};
 use crate::data::KnownKey;
 use crate::fleet::clones::Sign;
 use crate::playout::conductor::State;
-use crate::playout::{Archive, BroadcastRow, ClaimRow, Fact, ReceiverRow};
+use crate::playout::{Archive, BroadcastRow, ClaimRow, Fact, Live, ReceiverRow};
 
 /// Facts that may wait; whoever brings more waits.
 const WAITING: usize = 65_536;
@@ -142,6 +142,20 @@ async fn write(tx: &mut Transaction, fact: &Fact, tell: &mut (dyn FnMut(Change) 
         Fact::Cloned(id, sign, at) => {
             tell(Change::Receiver(*id));
             cloned(tx, *id, *sign, *at).await
+        }
+        Fact::Trouble(id, trouble, at) => {
+            tell(Change::Broadcast(*id));
+            sources::trouble(tx, *id, trouble.as_deref(), *at).await
+        }
+        Fact::Over(id, over, end) => {
+            tell(Change::Broadcast(*id));
+            sources::over(tx, *id, *over, *end).await
+        }
+        Fact::Recorded(id, samples, at) => {
+            if let Some(bulletin) = sources::recorded(tx, *id, *samples, *at).await? {
+                tell(Change::Bulletin(bulletin));
+            }
+            Ok(())
         }
         Fact::Claims => {
             tell(Change::Claims);
@@ -434,6 +448,16 @@ impl Archive for Store {
 }
 
 impl Store {
+    fn live(&self, source: Source) -> Live {
+        match source {
+            Source::Microphone { chime } => Live::Microphone { chime },
+            Source::Relay { url, fallback } => Live::Relay {
+                url,
+                fallback: fallback.into_iter().map(|id| self.programme(id)).collect(),
+            },
+        }
+    }
+
     fn row(&self, it: super::Broadcast) -> BroadcastRow {
         BroadcastRow {
             id: it.id,
@@ -441,7 +465,11 @@ impl Store {
             start: it.start,
             begun: it.state == BroadcastState::OnAir,
             programme: self.programme(it.bulletin),
-            samples: it.samples,
+            samples: match it.source {
+                None => it.samples,
+                Some(_) => sources::samples(it.start, it.end),
+            },
+            live: it.source.map(|source| self.live(source)),
             areas: it.target.areas,
             receivers: it.target.receivers,
             overrides: it.overrides,

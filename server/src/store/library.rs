@@ -163,7 +163,8 @@ impl Store {
 /// All that still needs a bulletin: whatever comes to refer to bulletins is asked here.
 async fn uses(tx: &mut Transaction, id: BulletinId) -> Result<Vec<Use>, Error> {
     let rows = sqlx::query(
-        "SELECT id, starts FROM broadcasts WHERE bulletin_id = $1 AND state IN ('scheduled', 'on_air') ORDER BY starts, id",
+        "SELECT id, starts FROM broadcasts WHERE (bulletin_id = $1 OR id IN (SELECT broadcast_id FROM fallbacks \
+         WHERE bulletin_id = $1)) AND state IN ('scheduled', 'on_air') ORDER BY starts, id",
     )
     .bind(id.to_string())
     .fetch_all(&mut **tx)

@@ -3,8 +3,8 @@
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
 //! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`library`],
-//! [`broadcasts`], [`schedules`], [`turns`], [`overrides`] hold rows and what people do to them; [`speech`] holds what is read
-//! aloud; [`factors`], [`identities`],
+//! [`broadcasts`], [`schedules`], [`turns`], [`overrides`] hold rows and what people do to them; [`sources`] are of broadcasts
+//! that play no file; [`speech`] holds what is read aloud; [`factors`], [`identities`],
 //! [`links`], [`devices`] and [`failures`] are about how people come in;
 //! [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
@@ -37,6 +37,7 @@ pub mod schedules;
 pub mod sealed;
 mod search;
 pub mod sessions;
+pub mod sources;
 pub mod speech;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -67,6 +68,7 @@ pub use record::{Actor, Entry, More};
 pub use schedules::{Late, NewSchedule, Once, Schedule};
 pub use sealed::Rotated;
 pub use sessions::{How, NewSession, Session, SessionSeen};
+pub use sources::{NewLive, Source};
 pub use speech::{BulletinText, NewPhrase, Phrase, Reading, TextPart};
 pub use tokens::{NewToken, Token};
 pub use turns::{Foreseen, Made};

@@ -38,6 +38,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "speech", include_str!("../../migrations/0008_speech.sql")),
     (7, "identities", include_str!("../../migrations/0007_identities.sql")),
     (10, "library", include_str!("../../migrations/0010_library.sql")),
+    (11, "sources", include_str!("../../migrations/0011_sources.sql")),
 ];
 
 /// What a migration does besides on one kind of database.

@@ -36,7 +36,7 @@ pub use peer::{Path, Peer, Peers, stream_under};
 pub use sender::Tunnel;
 
 use crate::fleet::clones::Watch;
-use crate::media::Programme;
+use crate::media::Sound;
 use bindings::Bindings;
 use lane::Lane;
 use sender::Order;
@@ -127,11 +127,11 @@ impl Transmitter {
         id: StreamId,
         ssrc: u32,
         timing: Timing,
-        programme: Arc<Programme>,
+        sound: impl Into<Sound>,
         receivers: impl IntoIterator<Item = ReceiverId>,
     ) {
         let lanes = self.lanes(id, timing, receivers);
-        let stream = Stream::new(id, ssrc, timing, programme, lanes, (self.clock)());
+        let stream = Stream::new(id, ssrc, timing, sound.into(), lanes, (self.clock)());
         self.order(Order::Start(Box::new(stream)));
     }
 

@@ -87,6 +87,7 @@ fn flush(stream: &mut Stream, socket: &UdpSocket, tunnel: &Tunnel, clock: fn() -
                 }
             }
             Step::Nowhere => counters.nowhere.add(1),
+            Step::Missing => counters.skipped.add(1),
             Step::Idle => break,
         }
     }

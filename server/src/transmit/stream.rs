@@ -1,8 +1,6 @@
 //! One broadcast's packets. Here: RTP (RFC 3550, RFC 7587) and RTCP sender reports built once, then sealed for each
-//! receiver. All of it follows from the programme and its timing, so that a restarted server says the same bytes under
-//! the same index, and no nonce ever serves two messages.
-
-use std::sync::Arc;
+//! receiver. All of it follows from the sound and its timing: of a file, a restarted server says the same bytes under the
+//! same index; what is live has another stream after a restart. So no nonce ever serves two messages.
 
 use loa_protocol::{MAX_DATAGRAM, StreamId, UnixMicros};
 use rtp_rs::{RtpPacketBuilder, Seq};
@@ -10,7 +8,7 @@ use rtp_rs::{RtpPacketBuilder, Seq};
 use super::lane::{Lane, RTCP_TRAILER, TAG};
 use super::pacer::{Due, Pacer, Timing};
 use super::peer::Path;
-use crate::media::Programme;
+use crate::media::Sound;
 
 /// Payload type of Opus in our streams, as dynamic as any.
 const OPUS: u8 = 111;
@@ -26,7 +24,7 @@ pub(super) struct Stream {
     pub(super) id: StreamId,
     ssrc: u32,
     timing: Timing,
-    programme: Arc<Programme>,
+    sound: Sound,
     lanes: Vec<Lane>,
     pacer: Pacer,
     /// The plain RTP packet of `frame_index`, built once and copied for each lane.
@@ -42,6 +40,8 @@ pub(super) enum Step<'a> {
     Send(&'a Lane, Path, &'a [u8]),
     /// It was time, but the receiver has not said where it is.
     Nowhere,
+    /// It was time, but the packet is not there.
+    Missing,
     /// Nothing is due.
     Idle,
 }
@@ -51,7 +51,7 @@ impl Stream {
         id: StreamId,
         ssrc: u32,
         timing: Timing,
-        programme: Arc<Programme>,
+        sound: Sound,
         lanes: Vec<Lane>,
         now: UnixMicros,
     ) -> Self {
@@ -62,7 +62,7 @@ impl Stream {
             id,
             ssrc,
             timing,
-            programme,
+            sound,
             lanes,
             pacer,
             frame,
@@ -98,28 +98,32 @@ impl Stream {
         };
         let length = match due {
             Some(Due::Packet { index, .. }) => self.seal_packet(lane, index),
-            Some(Due::Report { number, at, .. }) => self.seal_report(lane, number, at),
+            Some(Due::Report { number, at, .. }) => Some(self.seal_report(lane, number, at)),
             None => return Step::Idle,
+        };
+        let Some(length) = length else {
+            return Step::Missing;
         };
         Step::Send(&self.lanes[lane], path, &self.sealed[..length])
     }
 
-    fn seal_packet(&mut self, lane: usize, index: u64) -> usize {
+    fn seal_packet(&mut self, lane: usize, index: u64) -> Option<usize> {
         if self.frame_index != Some(index) {
-            let payload = self.programme.packet(index).unwrap_or_default();
+            let mut payload = [0; MAX_DATAGRAM];
+            let length = self.sound.copy(index, &mut payload)?;
             self.frame_length = RtpPacketBuilder::new()
                 .payload_type(OPUS)
                 .sequence(Seq::from(index as u16))
                 .timestamp((index * u64::from(self.timing.packet_samples)) as u32)
                 .ssrc(self.ssrc)
-                .payload(payload)
+                .payload(&payload[..length])
                 .build_into(&mut self.frame[..MAX_DATAGRAM - TAG])
                 .expect("stored packets are far smaller than a datagram");
             self.frame_index = Some(index);
         }
         let length = self.frame_length;
         self.sealed[..length].copy_from_slice(&self.frame[..length]);
-        self.lanes[lane].seal(&mut self.sealed, RTP_HEADER, length, self.ssrc, index)
+        Some(self.lanes[lane].seal(&mut self.sealed, RTP_HEADER, length, self.ssrc, index))
     }
 
     /// A sender report (RFC 3550 §6.4.1): which RTP time stamp the instant `at` has. Packets and bytes are counted as
@@ -136,7 +140,7 @@ impl Stream {
         report[8..16].copy_from_slice(&at.to_ntp().to_be_bytes());
         report[16..20].copy_from_slice(&((elapsed * 48 / 1000) as u32).to_be_bytes());
         report[20..24].copy_from_slice(&(sent as u32).to_be_bytes());
-        report[24..28].copy_from_slice(&(self.programme.bytes_before(sent) as u32).to_be_bytes());
+        report[24..28].copy_from_slice(&(self.sound.bytes_before(sent) as u32).to_be_bytes());
         self.lanes[lane].seal_rtcp(&mut self.sealed, REPORT, self.ssrc, number)
     }
 }

@@ -5,10 +5,10 @@ pub(crate) mod rows;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use loa_tests::{Api, PATIENCE};
+use loa_tests::{Api, PATIENCE, time_in};
 use serde_json::{Value, json};
 
 use At::{Beyond, Child, Everywhere, Foreign, Own, Parent};
@@ -99,15 +99,16 @@ pub(crate) struct World {
     pub(crate) head: String,
     /// A session, a token and a second factor of somebody who signed in besides.
     pub(crate) another: [String; 3],
-    /// An instant that lies ahead (RFC 3339).
+    /// An instant that lies ahead (RFC 3339), and one an hour after it.
     pub(crate) later: String,
+    pub(crate) until: String,
     sound: Vec<u8>,
     number: Cell<u32>,
 }
 
 impl World {
     pub(crate) fn new(admin: Api) -> Result<Self> {
-        let later = Command::new("date").args(["-u", "-d", "30 days", "+%FT%TZ"]).output()?;
+        let month = Duration::from_secs(30 * 86_400);
         let mut world = Self {
             admin,
             areas: BTreeMap::new(),
@@ -116,7 +117,8 @@ impl World {
             over: String::new(),
             head: String::new(),
             another: Default::default(),
-            later: String::from_utf8(later.stdout)?.trim().to_owned(),
+            later: time_in(month)?,
+            until: time_in(month + Duration::from_secs(3600))?,
             sound: sound()?,
             number: Cell::new(0),
         };
@@ -204,6 +206,14 @@ impl World {
             fields.push(("area_id", self.area(at)));
         }
         Api::form(&fields, &self.sound, "tin.wav")
+    }
+
+    /// An upload that the first administrator has begun.
+    pub(crate) fn begun(&self) -> Result<String> {
+        let headers = [("upload-length", "5")];
+        let begun = self.admin.with_headers("POST", "/api/v1/uploads", &headers, None)?;
+        let place = begun.location.context("no place")?;
+        Ok(place.rsplit('/').next().unwrap_or_default().to_owned())
     }
 
     /// A new bulletin of that area, not approved.

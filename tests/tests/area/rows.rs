@@ -13,6 +13,8 @@ pub(crate) struct Ask {
     pub(crate) id: String,
     /// What stands after the path.
     pub(crate) query: String,
+    /// Headers besides those of every request.
+    pub(crate) headers: &'static [(&'static str, &'static str)],
     /// Its type and its bytes.
     pub(crate) body: Option<(String, Vec<u8>)>,
 }
@@ -103,6 +105,25 @@ fn upload(w: &World, at: At) -> Result<Ask> {
         body: Some(w.form(at, "normal")),
         ..Ask::default()
     })
+}
+
+/// About an upload of somebody else.
+fn piece(w: &World, headers: &'static [(&'static str, &'static str)], body: Option<(&str, Vec<u8>)>) -> Result<Ask> {
+    Ok(Ask {
+        headers,
+        body: body.map(|(kind, bytes)| (kind.to_owned(), bytes)),
+        ..about(w.begun()?)?
+    })
+}
+
+fn relay(w: &World, areas: &[At], fallback: &str) -> Result<Ask> {
+    let areas: Vec<_> = areas.iter().map(|at| w.area(*at)).collect();
+    let relay = json!({
+        "url": "https://radio.example/tin.mp3", "title": w.name(), "class": "normal", "until": w.until,
+        "fallback_bulletin_ids": [fallback],
+    });
+    let target = json!({ "areas": areas, "receivers": [] });
+    with("", json!({ "relay": relay, "target": target, "start": w.later }))
 }
 
 fn broadcast(w: &World, bulletin: &str, areas: &[At]) -> Result<Ask> {
@@ -379,6 +400,33 @@ pub(crate) const ROWS: &[Row] = &[
     row("bulletinAudio", "of no area", Gate::Each(&[("see", Everywhere)]), |w| {
         about(w.bulletin(Everywhere))
     }),
+    row("changeBulletin", "", Gate::Each(&[("compose", Own)]), |w| {
+        with(w.draft(Own, "normal")?, json!({ "folder": w.name() }))
+    }),
+    row("deleteBulletin", "", Gate::Each(&[("compose", Own)]), |w| {
+        about(w.draft(Own, "normal")?)
+    }),
+    row("bulletinPeaks", "", Gate::Each(&[("see", Own)]), |w| {
+        about(w.bulletin(Own))
+    }),
+    row("beginUpload", "", Gate::Somewhere("compose"), |_| {
+        Ok(Ask {
+            headers: &[("upload-length", "5")],
+            ..Ask::default()
+        })
+    }),
+    row("uploadProgress", "of another", Gate::Anothers, |w| piece(w, &[], None)),
+    row("continueUpload", "of another", Gate::Anothers, |w| {
+        let bytes = ("application/offset+octet-stream", b"RIFF".to_vec());
+        piece(w, &[("upload-offset", "0")], Some(bytes))
+    }),
+    row("endUpload", "of another", Gate::Anothers, |w| piece(w, &[], None)),
+    row("bulletinOfUpload", "of another", Gate::Anothers, |w| {
+        with(
+            w.begun()?,
+            json!({ "title": w.name(), "class": "normal", "area_id": w.area(Own) }),
+        )
+    }),
     // Broadcasts.
     row("listBroadcasts", "", Gate::List("see", broadcast_shown), |_| {
         all("?limit=1000")
@@ -443,6 +491,27 @@ pub(crate) const ROWS: &[Row] = &[
             )
         },
     ),
+    row(
+        "broadcast",
+        "a relay",
+        Gate::Each(&[("see", Own), ("broadcast", Own)]),
+        |w| relay(w, &[Own], w.bulletin(Own)),
+    ),
+    row(
+        "broadcast",
+        "a relay, there and elsewhere",
+        Gate::Each(&[("broadcast", Own), ("broadcast", Foreign)]),
+        |w| relay(w, &[Own, Foreign], w.bulletin(Own)),
+    ),
+    row(
+        "broadcast",
+        "a relay that falls back on what is another's",
+        Gate::Each(&[("see", Foreign), ("broadcast", Own)]),
+        |w| relay(w, &[Own], w.bulletin(Foreign)),
+    ),
+    row("liveSound", "of another", Gate::Anothers, |w| {
+        about(w.broadcast(&[Own])?)
+    }),
     row("stopBroadcast", "", Gate::Each(&[("broadcast", Own)]), |w| {
         about(w.broadcast(&[Own])?)
     }),
@@ -610,6 +679,11 @@ pub(crate) const ROWS: &[Row] = &[
         all(format!("?limit=1000&before={}", w.head))
     }),
     row("events", "", Gate::Watch, nothing),
+    // Last: what is live is on the air, and ends by itself while others are asked for.
+    row("speak", "", Gate::Each(&[("broadcast", Own)]), |w| {
+        let target = json!({ "areas": [], "receivers": [w.receiver(Own)?] });
+        with("", json!({ "title": w.name(), "class": "normal", "target": target }))
+    }),
 ];
 
 /// The identifiers in a list.

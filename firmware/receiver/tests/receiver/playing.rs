@@ -1,7 +1,7 @@
 //! Sound: complete to the sample, continuous under faults, counted.
 
 use crate::world::*;
-use loa_protocol::command::Order;
+use loa_protocol::command::{Order, Play};
 use loa_protocol::precedence::Class;
 use loa_protocol::report::Outcome;
 use loa_receiver::{Decoder, LEAD, Status};
@@ -110,6 +110,32 @@ fn one_lost_packet_is_rebuilt_and_a_gap_is_concealed() {
     assert_eq!((receipt.expected, receipt.received, receipt.lost), (21, 17, 4));
     assert_eq!((receipt.concealed, receipt.late), (4 * 2880, 0));
     assert_eq!(world.receiver.counters().damaged, 1);
+}
+
+#[test]
+fn what_turns_out_to_be_shorter_ends_there_without_a_seam() {
+    let mut world = World::ready();
+    let mut it = play(1, 3 * SECOND, 3600 * 48_000);
+    it.packet_samples = 960;
+    world.order(Order::Play(it));
+    for index in 0..=500 {
+        let datagram = packet(&it, index, &payload(index));
+        world.at(world.sounds(&it, index) - LATENCY, Event::Datagram(datagram));
+    }
+    world.run_until(world.sounds(&it, 480));
+    let samples = 10 * 48_000;
+    world.order(Order::Play(Play { samples, ..it }));
+    world.run(10 * SECOND);
+    let (first, pcm) = joined(&world.heard(&it));
+    assert_eq!(first, 0);
+    assert!(pcm == programme(&it, 0, samples));
+    let receipt = world.receipt(&it);
+    assert_eq!(
+        (receipt.outcome, receipt.planned, receipt.played),
+        (Outcome::Played, samples, samples)
+    );
+    assert_eq!((receipt.lost, receipt.concealed), (0, 0));
+    assert_eq!(world.receiver.sounding(), None);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod provider;
 mod record;
 mod resumable;
 mod schedules;
+mod speaking;
 mod speech;
 mod tokens;
 mod users;
@@ -124,6 +125,7 @@ impl Server {
                 trusted: Arc::default(),
             },
             claims: claims.clone(),
+            studio: crate::playout::Studio::silent(data.originals()),
             measure: Box::new(|text| text.counter("of_others", "What others count.", &[("", 7)])),
             https: None,
             oidc,
