@@ -52,10 +52,10 @@ class Alarm {
     // After a request that seems not to have arrived, what was there before it still counts: it may be late.
     if (!this.launch.missed) this.known = new Set(live.broadcasts.keys());
     const lookUp = async () => asked(await newest(), bulletin, target, this.known)[0];
-    const act = () => send(bulletin, target);
     this.launch.press({
       // What was missed may have come since: then it is this one.
-      send: this.launch.missed ? async () => (await lookUp()) ?? (await act()) : act,
+      ...(this.launch.missed ? { first: lookUp } : {}),
+      send: () => send(bulletin, target),
       lookUp,
       done: (broadcast) => void this.#sent(broadcast)
     });

@@ -12,7 +12,8 @@ const DENIALS = 2;
 
 /** `unknown`: sent, and the answer was lost. `idle` after that: `missed` says that the server never had it. */
 export type Phase = 'idle' | 'countdown' | 'sending' | 'unknown' | 'done';
-export type Act<T> = { send: () => Promise<T>; lookUp: () => Promise<T | undefined>; done: (value: T) => void };
+/** `first` looks whether it is there already: what it finds is it, and if it cannot look nothing is sent. */
+export type Act<T> = { first?: () => Promise<T | undefined>; send: () => Promise<T>; lookUp: () => Promise<T | undefined>; done: (value: T) => void };
 
 export class Launch<T> {
   phase = $state<Phase>('idle');
@@ -53,6 +54,13 @@ export class Launch<T> {
     const act = this.#act;
     if (act === undefined || this.phase !== 'countdown') return;
     this.phase = 'sending';
+    try {
+      const there = await act.first?.();
+      if (there !== undefined) return this.#finish(act, there);
+    } catch (error) {
+      [this.phase, this.problem, this.missed] = ['idle', problemOf(error), true];
+      return;
+    }
     try {
       this.#finish(act, await act.send());
     } catch (error) {

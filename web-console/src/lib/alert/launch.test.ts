@@ -79,4 +79,15 @@ describe('a launch', () => {
     await seconds(10);
     expect([launch.phase, launch.missed, act.lookUp.mock.calls.length]).toEqual(['idle', true, 2]);
   });
+
+  it('that may have come since is looked for first, and not sent where that cannot be known', async () => {
+    const { launch, act } = armed(() => Promise.resolve('another'));
+    launch.press({ ...act, first: lost });
+    await seconds(COUNTDOWN);
+    expect([launch.phase, launch.missed, launch.problem?.code]).toEqual(['idle', true, 'offline']);
+    launch.press({ ...act, first: () => Promise.resolve('it') });
+    await seconds(COUNTDOWN);
+    expect(act.send).not.toHaveBeenCalled();
+    expect(act.done).toHaveBeenCalledExactlyOnceWith('it');
+  });
 });
