@@ -2,7 +2,7 @@
 import { expect, test, type Browser, type Page } from '@playwright/test';
 import { audit, bulletin, everyReceiver, fits, looks, onAirBar, openUpload, section, titled, vi } from './console';
 import { env } from './env';
-import { Api, bothSizes, knock, letIn, menu, more, setUpTotp, username, type Authenticator } from './office';
+import { Api, bothSizes, goIn, knock, letIn, menu, more, setUpTotp, username, type Authenticator } from './office';
 import { Wire } from './wire';
 
 type Broadcast = { id: string; title: string; state: string };
@@ -24,13 +24,24 @@ async function leader(browser: Browser, name: string): Promise<{ page: Page; who
   return { page, who, app, close: () => context.close() };
 }
 
-/** A new warning from a recording, approved where it is wanted. */
-async function prewritten(page: Page, title: string) {
+/** From wherever one is. */
+async function toEmergency(page: Page) {
+  await page.getByRole('banner').getByRole('link', { name: vi.menuEmergency }).click();
+  await expect(page.getByRole('heading', { name: more.alarmTitles.warning })).toBeVisible();
+}
+
+/** A new bulletin from a recording, where one is; its approval is pressed. */
+async function recorded(page: Page, title: string) {
   await openUpload(page);
   await page.getByLabel(vi.file).setInputFiles(env.mp3);
   await page.getByLabel(vi.title).fill(title);
   await page.getByRole('button', { name: vi.upload, exact: true }).click();
   await bulletin(page, title).getByRole('button', { name: vi.approveNamed(title) }).click({ timeout: 60_000 });
+}
+
+/** A new warning, there to be chosen. */
+async function prewritten(page: Page, title: string) {
+  await recorded(page, title);
   await expect(page.locator(`[data-tile="${title}"]`)).toBeVisible();
 }
 
@@ -45,9 +56,23 @@ async function toReview(page: Page, title: string) {
 
 test('a leader’s warning sounds on the receivers, once; a correction takes its place', async ({ browser }) => {
   const [title, correction] = [titled('Cảnh báo lũ'), titled('Đính chính về lũ')];
-  const { page, close } = await leader(browser, 'Trần Thị Lãnh Đạo');
-  await page.getByRole('banner').getByRole('link', { name: vi.menuEmergency }).click();
-  await prewritten(page, title);
+  // With a password alone so far, signed in on two machines; at one of them the second step is set up where it is wanted.
+  api = await Api.of(env);
+  const who = username('lanh.dao');
+  const { page: office, context: there } = await letIn(browser, await api.invite(who, 'Trần Thị Lãnh Đạo', [{ role: 'approver' }]), env.url);
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await goIn(page, who, undefined, env.url);
+  await toEmergency(office);
+  await recorded(office, title);
+  await bulletin(office, title).getByRole('link', { name: vi.emergencySetUpLink }).click();
+  const { app } = await setUpTotp(office);
+  await office.getByRole('link', { name: more.backToBroadcast }).click();
+  await office.getByRole('button', { name: vi.approveNamed(title) }).click();
+  await expect(office.locator(`[data-tile="${title}"]`)).toBeVisible();
+  await there.close();
+
+  await toEmergency(page);
   await bothSizes(page, (size) => looks(page, 'emergency-choose', size));
   await toReview(page, title);
   await bothSizes(page, async (size) => {
@@ -58,9 +83,14 @@ test('a leader’s warning sounds on the receivers, once; a correction takes its
   await fits(page, 'the review at 320 pixels');
   await page.setViewportSize({ width: 390, height: 844 });
 
-  // Thought better of: by the button, and by leaving the page.
+  // The second step comes before the seconds. Thought better of: by the button, and by leaving the page.
   const go = review(page).getByRole('button', { name: act(title) });
   await go.click();
+  await expect(review(page).getByText(vi.emergencySecond)).toBeVisible();
+  await expect(countdown(page, title)).toHaveCount(0);
+  await audit(page, 'the second step of a warning');
+  await review(page).getByLabel(vi.code).fill(await app.code());
+  await review(page).getByRole('button', { name: vi.continue }).click();
   await expect(countdown(page, title).getByText(more.countdown)).toBeVisible();
   await audit(page, 'the countdown');
   await page.screenshot({ path: 'test-results/screens/emergency-countdown-phone.png' });
@@ -102,7 +132,7 @@ test('a leader’s warning sounds on the receivers, once; a correction takes its
   await expect(review(page).getByRole('button', { name: act(correction) })).toBeEnabled();
   await page.keyboard.press('Escape');
   await expect(review(page)).toHaveCount(0);
-  await close();
+  await context.close();
 });
 
 test('a network that fails after the button was pressed doubles nothing and hides nothing', async ({ browser }) => {
@@ -117,7 +147,7 @@ test('a network that fails after the button was pressed doubles nothing and hide
   await knock(page, first.who, undefined, wire.url);
   await page.getByLabel(vi.code).fill(await first.app.code());
   await page.getByRole('button', { name: vi.continue }).click();
-  await page.getByRole('banner').getByRole('link', { name: vi.menuEmergency }).click();
+  await toEmergency(page);
   await toReview(page, title);
   const go = review(page).getByRole('button', { name: act(title) });
 
@@ -156,15 +186,13 @@ test('a network that fails after the button was pressed doubles nothing and hide
 test('a drill is another page, says that it is one, and sends nothing but a text for drills', async ({ browser }) => {
   const [warning, text] = [titled('Cháy rừng'), titled('Diễn tập cháy rừng')];
   const { page, close } = await leader(browser, 'Phạm Thị Diễn Tập');
-  await page.getByRole('banner').getByRole('link', { name: vi.menuEmergency }).click();
+  await toEmergency(page);
   await prewritten(page, warning);
   await menu(page, vi.menuHome).click();
-  await openUpload(page);
-  await page.getByLabel(vi.file).setInputFiles(env.mp3);
-  await page.getByLabel(vi.title).fill(text);
-  await page.getByRole('button', { name: vi.upload, exact: true }).click();
-  await bulletin(page, text).getByRole('button', { name: vi.approveNamed(text) }).click({ timeout: 60_000 });
-  await page.getByRole('banner').getByRole('link', { name: vi.menuEmergency }).click();
+  await expect(section(page, vi.menuHome)).toBeVisible();
+  await recorded(page, text);
+  await expect(bulletin(page, text).getByText(vi.approved)).toBeVisible();
+  await toEmergency(page);
 
   const posts: string[] = [];
   page.on('request', (request) => request.method() === 'POST' && posts.push(request.postData() ?? ''));
