@@ -393,7 +393,6 @@ export const en: More = {
     reading: 'reading',
     text: 'text',
     word: 'word',
-    language: 'language',
     name: 'name',
     number: 'number',
     parent_id: 'lies in',

@@ -404,7 +404,6 @@ export const vi = {
     reading: 'cách đọc',
     text: 'nội dung',
     word: 'chữ',
-    language: 'ngôn ngữ',
     name: 'tên',
     number: 'số',
     parent_id: 'thuộc',
