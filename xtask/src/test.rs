@@ -34,7 +34,15 @@ const STEPS: &[Step] = &[
         cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
     }),
     ("tests beside the code", || {
-        cargo(&["test", "--workspace", "--exclude", "loa-tests"])
+        cargo(&[
+            "test",
+            "--workspace",
+            "--exclude",
+            "loa-tests",
+            "--lib",
+            "--bins",
+            "--tests",
+        ])
     }),
     ("tests across crates", crate::across::run),
 ];
