@@ -1,11 +1,11 @@
 //! `cargo xtask`: the demo, the tests, the benchmarks, and what they need installed. `cargo xtask --help` explains.
 #![forbid(unsafe_code)]
 
-mod across;
 mod bench;
 mod demo;
 mod firmware;
 mod install;
+mod programs;
 mod supply;
 mod test;
 mod tidy;

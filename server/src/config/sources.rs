@@ -31,7 +31,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "relay.silence_seconds",
         value: "SECONDS",
-        default: Some("3"),
+        default: Some("2"),
         vi: "Tiếp âm im lặng bao nhiêu giây thì phát nội dung dự phòng (1 đến 600).",
         en: "A relay that is silent for so many seconds gives way to its fallback (1 to 600).",
         set: |c, v| {

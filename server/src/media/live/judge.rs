@@ -19,7 +19,7 @@ const FLAT: f64 = 0.5;
 /// The bins that are looked at, of 50 Hz each: 300 Hz to 8 kHz.
 const BINS: std::ops::Range<usize> = 6..160;
 /// Half seconds of noise in a row that are enough.
-const NOISY: u32 = 5;
+const NOISY: u32 = 4;
 /// Frames in half a second.
 const HALF: u32 = FRAMES_A_SECOND / 2;
 /// Frames in a row that may be missing.
@@ -230,7 +230,7 @@ mod tests {
         assert!(until(&mut judge, || Some(voice()), None) <= 175);
         for noise in [&mut white as &mut dyn FnMut() -> Frame, &mut dull] {
             let frames = until(&mut judge, || Some(noise()), Some(Ill::Noise));
-            assert!((100..=150).contains(&frames), "{frames}");
+            assert!((75..=125).contains(&frames), "{frames}");
             assert!(until(&mut judge, || Some(voice()), None) <= 175);
         }
     }
