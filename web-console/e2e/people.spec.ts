@@ -129,7 +129,7 @@ test('who lost their password gets a link, and the old password is none any more
   await expect(their.getByRole('heading', { name: more.linkResetTitle })).toBeVisible();
   await their.getByLabel(more.newPassword).fill('cầu vồng bảy sắc sau mưa rào');
   await their.getByRole('button', { name: more.setPassword }).click();
-  await expect(their.getByRole('navigation', { name: vi.menu }).getByRole('link')).toHaveText([vi.menuHome, vi.menuReceivers, vi.menuAccount]);
+  await expect(their.getByRole('navigation', { name: vi.menu }).getByRole('link')).toHaveText([vi.menuHome, vi.menuSchedule, vi.menuLibrary, vi.menuHours, vi.menuReceivers, vi.menuAccount]);
   await expect(section(their, vi.composeTitle), 'a technician broadcasts nothing').toHaveCount(0);
   await their.getByRole('button', { name: vi.signOut }).click();
   await knock(their, who);
