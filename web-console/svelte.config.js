@@ -5,7 +5,7 @@ export default {
   compilerOptions: { runes: true },
   kit: {
     // One page for every address: the server embeds `build/` and answers unknown paths with index.html.
-    adapter: adapter({ fallback: 'index.html' }),
+    adapter: adapter({ fallback: 'index.html', precompress: true }),
     typescript: { config: (config) => ({ ...config, include: [...config.include, '../e2e/**/*.ts', '../*.config.ts'] }) },
     csp: {
       mode: 'hash',

@@ -50,6 +50,14 @@ pub(super) async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Respon
 }
 
 fn give(path: &str, file: EmbeddedFile, for_ever: bool, headers: &HeaderMap) -> Response {
+    // Compressed once, as well as can be, when the console was built; what is not (fonts are already) goes as it is.
+    let accepted = headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok());
+    let takes = accepted.is_some_and(|accepted| accepted.split(',').any(|one| one.trim() == "br"));
+    let small = takes.then(|| Console::get(&format!("{path}.br"))).flatten();
+    let is_small = small.is_some();
+    let file = small.unwrap_or(file);
     let tag: [u8; 64] = loa_protocol::id::hex(&file.metadata.sha256_hash());
     let tag = format!("\"{}\"", String::from_utf8_lossy(&tag[..32]));
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
@@ -68,6 +76,10 @@ fn give(path: &str, file: EmbeddedFile, for_ever: bool, headers: &HeaderMap) -> 
     answer.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind(path)));
     if let Some(policy) = &*POLICY {
         answer.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
+    }
+    answer.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if is_small {
+        answer.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
     }
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     answer.insert(header::ETAG, HeaderValue::from_str(&tag).expect("hexadecimal digits"));
