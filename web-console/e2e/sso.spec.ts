@@ -7,7 +7,7 @@ import { Api, bothSizes, goIn, menu, more, username } from './office';
 
 const { url, user, password, name } = env.sso;
 const byProvider = (page: Page) => page.getByRole('button', { name: vi.signInWith(name) });
-const door = (page: Page) => page.getByRole('heading', { name: vi.signInTitle });
+const door = (page: Page) => page.getByRole('heading', { name: vi.signInTitle, exact: true });
 
 test.use({ baseURL: url });
 test.describe.configure({ mode: 'serial' });
