@@ -116,7 +116,7 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
         true => app.store().areas_of_receivers().await?,
         false => HashMap::new(),
     };
-    let mut schedules = false;
+    let (mut schedules, mut playlists) = (false, false);
     for change in changed {
         let event = match change {
             Change::Receiver(id) => {
@@ -143,6 +143,11 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
                 schedules = true;
                 continue;
             }
+            // As for schedules.
+            Change::Playlist(_) => {
+                playlists = true;
+                continue;
+            }
             Change::Claims => event("claims", &claims(app), Place::Somewhere(Right::Receivers)),
             Change::Areas | Change::Elsewhere | Change::Sessions => continue,
         };
@@ -150,6 +155,9 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
     }
     if schedules {
         app.feed.send(event("schedules", &(), Place::Somewhere(Right::See)));
+    }
+    if playlists {
+        app.feed.send(event("playlists", &(), Place::Somewhere(Right::See)));
     }
     Ok(())
 }

@@ -34,6 +34,7 @@ mod pace;
 pub mod password;
 mod phrases;
 mod plan;
+mod playlists;
 mod readings;
 mod receivers;
 mod record;
@@ -195,6 +196,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(bulletins::change, bulletins::delete))
         .routes(routes!(bulletins::peaks))
         .routes(routes!(bulletins::approve))
+        .routes(routes!(playlists::list, playlists::add))
+        .routes(routes!(playlists::change, playlists::remove))
         .routes(routes!(audio::audio))
         .routes(routes!(speech::preview))
         .routes(routes!(speech::make))

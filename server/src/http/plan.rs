@@ -201,6 +201,7 @@ pub(super) async fn why(
                 Some("missed") => ("missed", Some(it.id)),
                 Some("not_approved") => ("not_approved", Some(it.id)),
                 Some("expired") => ("expired", Some(it.id)),
+                Some("not_composed") => ("not_composed", Some(it.id)),
                 _ => ("failed", Some(it.id)),
             },
             _ => ("nothing", None),

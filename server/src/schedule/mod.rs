@@ -4,6 +4,7 @@
 pub mod calendar;
 pub mod forecast;
 pub mod plan;
+pub mod playlist;
 pub mod presets;
 pub mod recurrence;
 pub mod rules;

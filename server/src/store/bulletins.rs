@@ -10,7 +10,8 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
 use super::row::{Columns as _, integer, micros, written};
-use super::sources::SOUNDLESS;
+use super::playlists::{PLAYLIST, TURN};
+use super::sources::HIDDEN;
 use super::speech::{BulletinText, keep_text};
 use super::{Actor, BulletinId, Change, Entry, Error, More, Store, User, search};
 
@@ -77,6 +78,13 @@ pub struct Bulletin {
     pub loudness: Option<i64>,
     /// The oldest bulletin of the same area with the same sound, if that is another one.
     pub duplicate_of: Option<BulletinId>,
+}
+
+impl Bulletin {
+    /// Whether it stands for a playlist, or was composed of one: people change playlists, not these.
+    pub fn is_composed(&self) -> bool {
+        self.format == PLAYLIST || self.format == TURN
+    }
 }
 
 /// A bulletin whose files are in place.
@@ -154,7 +162,7 @@ impl Store {
     ) -> Result<Vec<Bulletin>, Error> {
         let words = search::patterns(&wanted.search);
         let mut sql = format!(
-            "{SELECT} AND b.format NOT IN {SOUNDLESS} AND b.id < $1 AND ($2 = '' OR b.field = $2) AND ($3 = '' OR b.language = $3) \
+            "{SELECT} AND b.format NOT IN {HIDDEN} AND b.id < $1 AND ($2 = '' OR b.field = $2) AND ($3 = '' OR b.language = $3) \
              AND ($4 = '' OR b.folder = $4 OR b.folder LIKE $5 ESCAPE '\\') AND b.tags LIKE $6 ESCAPE '\\'"
         );
         for place in (7..).step_by(2).take(words.len()) {
