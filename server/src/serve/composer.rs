@@ -104,7 +104,7 @@ impl Composer {
         shutdown: &mut watch::Receiver<bool>,
     ) -> Result<(), Error> {
         let id = BulletinId(ids::fresh((self.clock)()));
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = Stop::default();
         let mut task = tokio::task::spawn_blocking({
             let pieces = it.row.sounds.iter().map(|sound| Piece {
                 programme: self.store.programme(sound.id),
@@ -116,7 +116,7 @@ impl Composer {
             });
             let pieces: Vec<_> = pieces.collect();
             let (gap, encoding) = (it.row.joins.gap_samples(), self.encoding);
-            let (destination, decoding, stop) = (self.store.programme(id), self.decoding.clone(), stop.clone());
+            let (destination, decoding, stop) = (self.store.programme(id), self.decoding.clone(), stop.0.clone());
             let handle = Handle::current();
             move || {
                 let take = || handle.block_on(decoding.clone().acquire_owned()).ok();
@@ -135,13 +135,13 @@ impl Composer {
             tokio::select! {
                 made = &mut task => break made,
                 _ = shutdown.wait_for(|ending| *ending) => {
-                    stop.store(true, Ordering::Relaxed);
-                    break task.await;
+                    stop.0.store(true, Ordering::Relaxed);
+                    break (&mut task).await;
                 }
                 change = changes.recv() => {
                     if !matches!(change, Ok(change) if !concerns(change)) {
                         let (missing, _) = self.store.to_make((self.clock)()).await?;
-                        stop.fetch_or(!missing.contains(it), Ordering::Relaxed);
+                        stop.0.fetch_or(!missing.contains(it), Ordering::Relaxed);
                     }
                 }
             }
@@ -173,6 +173,16 @@ impl Composer {
             // A server that starts sweeps what is left.
             tracing::warn!(%error, file = %file.display(), "what was composed and nobody needs could not be removed");
         }
+    }
+}
+
+/// Stops what is being composed when it is told to, or dropped.
+#[derive(Default)]
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
