@@ -12,6 +12,7 @@ mod live;
 mod oidc;
 mod patience;
 mod people;
+mod playlists;
 mod provider;
 mod record;
 mod resumable;
