@@ -353,10 +353,10 @@ impl From<store::Error> for Problem {
                 Self::field(field, vi, why.to_string())
             }
             store::Error::Part { title, why } => {
-                let Self { status, code, words, .. } = Self::from(store::Error::State(why));
+                let Self { status, words, .. } = Self::from(store::Error::State(why));
                 Self::new(
                     status,
-                    code,
+                    "part",
                     format!("“{title}”: {}", words.vi),
                     format!("“{title}”: {}", words.en),
                 )

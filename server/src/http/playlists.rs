@@ -155,7 +155,7 @@ pub(super) async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<
     responses(
         (status = 201, description = "It is kept, and will be composed", body = Playlist),
         (status = 404, description = "`not_found`: there is no such bulletin", body = Error),
-        (status = 409, description = "`not_approved`: a part is not approved, which the message names", body = Error),
+        (status = 409, description = "`part`: a part is not approved; the message names it", body = Error),
         (status = 422, description = "`invalid`: see `fields`", body = Error),
         Guarded
     ),

@@ -132,7 +132,7 @@ fn a_damaged_part_is_told_and_what_is_wrong_is_refused() {
     let draft = lan.upload("Nháp", "normal", &tone(1.0)).json()["id"].clone();
     let with = |part: &Value| json!({ "title": "Ca nhạc", "bulletin_ids": [part] });
     let refused = lan.post("/api/v1/playlists", with(&draft));
-    assert_eq!(refused.error().1, "not_approved");
+    assert_eq!(refused.error().1, "part");
     assert!(refused.json()["message"].as_str().unwrap().contains("Nháp"), "{refused:?}");
     let urgent = lan.upload("Lũ", "emergency", &tone(1.0)).json()["id"].clone();
     assert_eq!(lan.post("/api/v1/playlists", with(&urgent)).error().2, ["bulletin_ids"]);

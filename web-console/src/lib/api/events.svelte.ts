@@ -26,6 +26,8 @@ class Live {
   ready = $state(false);
   /** Devices that ask to be taken in; told to who may do that. */
   claims = $state.raw<Claim[]>([]);
+  /** Rises whenever playlists have changed: who shows them asks anew. */
+  playlists = $state(0);
   readonly areas = new SvelteMap<string, Area>();
   readonly receivers = new SvelteMap<string, Receiver>();
   readonly broadcasts = new SvelteMap<string, Broadcast>();
@@ -73,10 +75,12 @@ class Live {
       // Another one means that much has changed, perhaps what one may do.
       if (this.ready) void this.refresh().catch(() => undefined);
       this.#replace(whole);
+      this.playlists++;
       this.claims = whole.claims ?? [];
     });
     on('receiver', (one: Receiver) => this.receivers.set(one.id, one));
     on('broadcast', (one: Broadcast) => this.broadcasts.set(one.id, one));
+    on('playlists', () => this.playlists++);
     on('bulletin', (one: Bulletin) => this.bulletins.set(one.id, one));
   }
 

@@ -28,6 +28,7 @@ export const en: Words = {
   menu: 'Pages',
   menuHome: 'Broadcasting',
   menuLibrary: 'Library',
+  menuPlaylists: 'Playlists',
   menuReceivers: 'Manage receivers',
   menuPeople: 'People',
   menuRecord: 'Record',

@@ -27,6 +27,7 @@ export const vi = {
   menu: 'Các trang',
   menuHome: 'Phát thanh',
   menuLibrary: 'Thư viện',
+  menuPlaylists: 'Danh sách phát',
   menuReceivers: 'Quản lý cụm loa',
   menuPeople: 'Người dùng',
   menuRecord: 'Nhật ký',
