@@ -269,6 +269,11 @@ impl Client {
         self.send("PATCH", path, &kind, body.to_string().as_bytes())
     }
 
+    fn put(&self, path: &str, body: Value) -> Reply {
+        let kind = [("content-type", "application/json")];
+        self.send("PUT", path, &kind, body.to_string().as_bytes())
+    }
+
     fn delete(&self, path: &str) -> Reply {
         self.send("DELETE", path, &[], b"")
     }
