@@ -98,11 +98,16 @@ fn a_playlist_is_heard_with_its_gaps_and_ends_in_time() -> Result<()> {
         let lasts = micros(&piece["to"])? - micros(&piece["from"])?;
         ensure!(lasts.abs_diff(length as u64 * 1000 / 48) <= 1000, "{plan}");
     }
-    let turn = village.events.wait("the schedule's broadcast", PATIENCE, |name, value| {
-        let is_it = name == "broadcast" && value["schedule_id"] == kept["id"] && value["state"] == "done";
-        is_it.then(|| value.clone())
-    })?;
-    ensure!(turn["bulletin_id"] == turns["turns"][0]["bulletin_id"], "{turn} {turns}");
+    let turn = village
+        .events
+        .wait("the schedule's broadcast", PATIENCE, |name, value| {
+            let is_it = name == "broadcast" && value["schedule_id"] == kept["id"] && value["state"] == "done";
+            is_it.then(|| value.clone())
+        })?;
+    ensure!(
+        turn["bulletin_id"] == turns["turns"][0]["bulletin_id"],
+        "{turn} {turns}"
+    );
 
     village.simulation.finish()?;
     let heard = village.simulation.heard(&receiver)?;
@@ -111,11 +116,18 @@ fn a_playlist_is_heard_with_its_gaps_and_ends_in_time() -> Result<()> {
     let &[(begin, end), (again, last)] = &sounds[..] else {
         anyhow::bail!("{sounds:?}");
     };
-    ensure!((again - end).abs_diff(GAP_MS * 48) <= FRAME, "the gap is {} samples", again - end);
+    ensure!(
+        (again - end).abs_diff(GAP_MS * 48) <= FRAME,
+        "the gap is {} samples",
+        again - end
+    );
     ensure!(begin <= FRAME && end.abs_diff(lengths[0]) <= FRAME, "{sounds:?}");
     ensure!(last.abs_diff(samples) <= FRAME, "{sounds:?}");
     let planned = micros(&done["start"])? + samples as u64 * 1000 / 48;
     let ended = heard.at(last).context("the end")?;
-    ensure!(ended.abs_diff(planned) <= 20_000, "it ended at {ended} and not {planned}");
+    ensure!(
+        ended.abs_diff(planned) <= 20_000,
+        "it ended at {ended} and not {planned}"
+    );
     Ok(())
 }

@@ -264,7 +264,14 @@ mod tests {
         let pieces = [piece(100, (0, 0)), piece(5000, (0, 0))];
         let error = lay(&pieces, 0, short, |_| Ok(())).unwrap_err();
         assert!(
-            matches!(error, ComposeError::Length { index: 1, found: 4999, wanted: 5000 }),
+            matches!(
+                error,
+                ComposeError::Length {
+                    index: 1,
+                    found: 4999,
+                    wanted: 5000
+                }
+            ),
             "{error}"
         );
         let folder = tempfile::tempdir().unwrap();
@@ -323,7 +330,10 @@ mod tests {
         let ends = all[..72_000].iter().rposition(loud).unwrap();
         let begins = 72_000 + all[72_000..].iter().position(loud).unwrap();
         assert!((begins - ends).abs_diff(gap as usize) < 480, "{ends} to {begins}");
-        assert!(ends.abs_diff(60_001) < 240 && begins.abs_diff(84_001) < 240, "{ends} to {begins}");
+        assert!(
+            ends.abs_diff(60_001) < 240 && begins.abs_diff(84_001) < 240,
+            "{ends} to {begins}"
+        );
         let most = all.iter().fold(0f32, |most, it| most.max(it.abs()));
         assert!(most < 0.9, "{most}");
 

@@ -203,11 +203,17 @@ mod tests {
 
     #[test]
     fn what_has_expired_was_deleted_or_is_not_approved_drops_out() {
-        let mut it = list(vec![part(1, None), part(2, Some(30)), part(1, None), part(3, None)], None);
+        let mut it = list(
+            vec![part(1, None), part(2, Some(30)), part(1, None), part(3, None)],
+            None,
+        );
         assert_eq!(ids(&it, 29, 0), [100, 1, 2, 1, 3, 200]);
         assert_eq!(ids(&it, 30, 7), [100, 1, 1, 3, 200]);
         assert_eq!(ids(&it, 50, 0), [100, 1, 1, 3]);
-        assert_eq!(it.expiries(UnixMicros(0), UnixMicros(50)), [UnixMicros(30), UnixMicros(50)]);
+        assert_eq!(
+            it.expiries(UnixMicros(0), UnixMicros(50)),
+            [UnixMicros(30), UnixMicros(50)]
+        );
         assert_eq!(it.expiries(UnixMicros(30), UnixMicros(49)), []);
         it.parts[0].there = false;
         it.parts[3].approved = false;
@@ -229,7 +235,9 @@ mod tests {
 
     #[test]
     fn it_is_as_long_as_all_that_is_in_it_and_the_gaps() {
-        let row = list(vec![part(1, None), part(2, None)], None).row(UnixMicros(0), 0).unwrap();
+        let row = list(vec![part(1, None), part(2, None)], None)
+            .row(UnixMicros(0), 0)
+            .unwrap();
         assert_eq!(row.samples(), 1100 + 1001 + 1002 + 1200 + 3 * 480);
         assert_eq!(row.joins.fade_samples(100_000), (960, 96));
         assert_eq!(row.joins.fade_samples(1001), (500, 96));

@@ -162,13 +162,11 @@ impl Recurrence {
         let civil = civil
             .checked_sub_signed(Duration::days(3))
             .unwrap_or(NaiveDateTime::MIN);
-        let all = self
-            .civil(civil, NaiveDateTime::MAX)
-            .map(|(place, key)| Occurrence {
-                key,
-                start: instant(self.zone, key),
-                place,
-            });
+        let all = self.civil(civil, NaiveDateTime::MAX).map(|(place, key)| Occurrence {
+            key,
+            start: instant(self.zone, key),
+            place,
+        });
         // Two civil times may change places in a gap of hours, not of days.
         let mut soon: Vec<_> = all.filter(|it| it.start >= from).take(50).collect();
         soon.sort_by_key(|it| (it.start, it.key));

@@ -9,8 +9,8 @@ use serde_json::json;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
-use super::row::{Columns as _, integer, micros, written};
 use super::playlists::{PLAYLIST, TURN};
+use super::row::{Columns as _, integer, micros, written};
 use super::sources::HIDDEN;
 use super::speech::{BulletinText, keep_text};
 use super::{Actor, BulletinId, Change, Entry, Error, More, Store, User, search};

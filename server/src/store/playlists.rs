@@ -377,7 +377,9 @@ pub(super) fn longest(it: &Playlist, now: UnixMicros) -> u64 {
 
 /// The class of a bulletin that may be a part: one with sound of its own, approved and no emergency.
 async fn fitting(tx: &mut Transaction, now: UnixMicros, field: &'static str, id: BulletinId) -> Result<Class, Error> {
-    let sql = format!("SELECT title, class, state, expires FROM bulletins WHERE id = $1 AND deleted IS NULL AND format NOT IN {HIDDEN}");
+    let sql = format!(
+        "SELECT title, class, state, expires FROM bulletins WHERE id = $1 AND deleted IS NULL AND format NOT IN {HIDDEN}"
+    );
     // Both parts are constants.
     let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.to_string());
     let row = row.fetch_optional(&mut **tx).await?;

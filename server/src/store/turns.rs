@@ -13,8 +13,8 @@ use super::row::{Columns as _, integer, micros};
 use super::schedule_rows::civil;
 use super::schedules::{Late, Schedule};
 use super::{
-    Actor, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, More, Playlist, ScheduleId, Sounding, Store,
-    playlists,
+    Actor, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, More, Playlist, ScheduleId, Sounding,
+    Store, playlists,
 };
 use crate::schedule::forecast::Item;
 use crate::schedule::series::Turn;
@@ -58,7 +58,11 @@ impl Lengths {
         let source = turn.source.unwrap_or(own.0);
         match self.playlists.get(&source) {
             Some(it) => it.sounding(turn.start, turn.place).map_or(0, |it| it.samples),
-            None => turn.source.and_then(|it| self.instead.get(&it)).copied().unwrap_or(own.1),
+            None => turn
+                .source
+                .and_then(|it| self.instead.get(&it))
+                .copied()
+                .unwrap_or(own.1),
         }
     }
 }
@@ -76,20 +80,18 @@ impl Schedule {
         let lasting = turns.map(|turn| (lengths.of((self.bulletin, self.samples), &turn), turn));
         lasting
             .filter(|(samples, _)| *samples > 0)
-            .map(|(samples, turn)| {
-                Foreseen {
-                    item: Item {
-                        broadcast: self.broadcast(&turn),
-                        class: self.class,
-                        start: turn.start,
-                        end: UnixMicros(turn.start.0 + (samples * 1000).div_ceil(48)),
-                        overrides: leave.is_some_and(|it| it.holds(turn.start)),
-                        areas: self.target.areas.clone(),
-                        receivers: self.target.receivers.clone(),
-                    },
-                    schedule: Some(self.id),
-                    title: self.title.clone(),
-                }
+            .map(|(samples, turn)| Foreseen {
+                item: Item {
+                    broadcast: self.broadcast(&turn),
+                    class: self.class,
+                    start: turn.start,
+                    end: UnixMicros(turn.start.0 + (samples * 1000).div_ceil(48)),
+                    overrides: leave.is_some_and(|it| it.holds(turn.start)),
+                    areas: self.target.areas.clone(),
+                    receivers: self.target.receivers.clone(),
+                },
+                schedule: Some(self.id),
+                title: self.title.clone(),
             })
             .collect()
     }

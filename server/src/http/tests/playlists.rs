@@ -29,7 +29,13 @@ fn compose(server: &Server, lan: &Client, id: &Value, wanted: impl Fn(&Value) ->
     let composing = server.runtime.spawn(composer.run(shutdown));
     let it = loop {
         let all = lan.get("/api/v1/playlists").json();
-        let it = all.as_array().unwrap().iter().find(|it| it["id"] == *id).unwrap().clone();
+        let it = all
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|it| it["id"] == *id)
+            .unwrap()
+            .clone();
         if wanted(&it) {
             break it;
         }
@@ -44,7 +50,9 @@ fn compose(server: &Server, lan: &Client, id: &Value, wanted: impl Fn(&Value) ->
 fn a_playlist_is_composed_and_goes_on_the_air_like_a_bulletin() {
     let server = Server::start();
     let lan = server.admin();
-    let area = lan.post("/api/v1/areas", json!({ "name": "Xã A", "kind": "commune" })).json();
+    let area = lan
+        .post("/api/v1/areas", json!({ "name": "Xã A", "kind": "commune" }))
+        .json();
     let (jingle, one, two) = (
         song(&lan, "Nhạc hiệu", 0.5),
         song(&lan, "Bài một", 2.0),
@@ -57,9 +65,15 @@ fn a_playlist_is_composed_and_goes_on_the_air_like_a_bulletin() {
     let reply = lan.post("/api/v1/playlists", body.clone());
     assert_eq!(reply.status, 201, "{reply:?}");
     let made = reply.json();
-    assert_eq!((&made["state"], &made["version"], &made["class"]), (&json!("composing"), &json!(1), &json!("normal")));
+    assert_eq!(
+        (&made["state"], &made["version"], &made["class"]),
+        (&json!("composing"), &json!(1), &json!("normal"))
+    );
     assert_eq!(made["duration_ms"], 500 + 2000 + 1000 + 2 * 250);
-    assert_eq!(made["opening"], json!({ "bulletin_id": jingle, "title": "Nhạc hiệu", "duration_ms": 500 }));
+    assert_eq!(
+        made["opening"],
+        json!({ "bulletin_id": jingle, "title": "Nhạc hiệu", "duration_ms": 500 })
+    );
     assert_eq!(made["turns"][0]["bulletin_ids"], json!([jingle, one, two]));
     let target = json!({ "areas": [area["id"]], "receivers": [] });
     let air = json!({ "bulletin_id": made["id"], "target": target });
@@ -78,7 +92,10 @@ fn a_playlist_is_composed_and_goes_on_the_air_like_a_bulletin() {
     let reply = lan.post("/api/v1/broadcasts", air.clone());
     assert_eq!(reply.status, 201, "{reply:?}");
     let aired = reply.json();
-    assert_eq!((&aired["bulletin_id"], &aired["title"]), (&json!(sound), &json!("Ca nhạc chiều")));
+    assert_eq!(
+        (&aired["bulletin_id"], &aired["title"]),
+        (&json!(sound), &json!("Ca nhạc chiều"))
+    );
     let schedule = json!({
         "title": "Chiều", "bulletin_id": made["id"], "target": target, "start": "2099-02-17T17:00:00", "rule": "FREQ=DAILY",
     });
@@ -97,14 +114,20 @@ fn a_playlist_is_composed_and_goes_on_the_air_like_a_bulletin() {
     // A part is in use, and so is the playlist.
     let path = format!("/api/v1/playlists/{}", made["id"].as_str().unwrap());
     let refused = lan.delete(&format!("/api/v1/bulletins/{one}"));
-    assert_eq!((refused.status, &refused.json()["uses"][0]["kind"]), (409, &json!("playlist")));
+    assert_eq!(
+        (refused.status, &refused.json()["uses"][0]["kind"]),
+        (409, &json!("playlist"))
+    );
     assert_eq!(lan.delete(&path).error().1, "in_use");
     // With one of its parts expired it sounds without that.
     let expired = json!({ "expires_at": "2020-01-01T00:00:00Z" });
     assert_eq!(lan.patch(&format!("/api/v1/bulletins/{two}"), expired).status, 200);
     let it = compose(&server, &lan, &made["id"], |it| it["state"] == "ready");
     assert_eq!(it["parts"][1]["dropped"], "expired");
-    assert_eq!((&it["duration_ms"], it["parts"].as_array().unwrap().len()), (&json!(2750), 2));
+    assert_eq!(
+        (&it["duration_ms"], it["parts"].as_array().unwrap().len()),
+        (&json!(2750), 2)
+    );
 
     let mut other = body;
     other["version"] = json!(1);
@@ -115,7 +138,11 @@ fn a_playlist_is_composed_and_goes_on_the_air_like_a_bulletin() {
     other["version"] = Value::Null;
     assert_eq!(lan.put(&path, other.clone()).error().2, ["version"]);
     let aired = aired["id"].as_str().unwrap();
-    assert_eq!(lan.post(&format!("/api/v1/broadcasts/{aired}/stop"), Value::Null).status, 200);
+    assert_eq!(
+        lan.post(&format!("/api/v1/broadcasts/{aired}/stop"), Value::Null)
+            .status,
+        200
+    );
     let schedule = kept["id"].as_str().unwrap();
     assert_eq!(lan.delete(&format!("/api/v1/schedules/{schedule}")).status, 204);
     compose(&server, &lan, &made["id"], |it| it["state"] == "ready");
@@ -133,12 +160,20 @@ fn a_damaged_part_is_told_and_what_is_wrong_is_refused() {
     let with = |part: &Value| json!({ "title": "Ca nhạc", "bulletin_ids": [part] });
     let refused = lan.post("/api/v1/playlists", with(&draft));
     assert_eq!(refused.error().1, "part");
-    assert!(refused.json()["message"].as_str().unwrap().contains("Nháp"), "{refused:?}");
+    assert!(
+        refused.json()["message"].as_str().unwrap().contains("Nháp"),
+        "{refused:?}"
+    );
     let urgent = lan.upload("Lũ", "emergency", &tone(1.0)).json()["id"].clone();
     assert_eq!(lan.post("/api/v1/playlists", with(&urgent)).error().2, ["bulletin_ids"]);
-    assert_eq!(lan.post("/api/v1/playlists", with(&json!("gì đó"))).error().2, ["bulletin_ids"]);
+    assert_eq!(
+        lan.post("/api/v1/playlists", with(&json!("gì đó"))).error().2,
+        ["bulletin_ids"]
+    );
     // What is another's is as good as not there.
-    let area = lan.post("/api/v1/areas", json!({ "name": "Xã A", "kind": "commune" })).json();
+    let area = lan
+        .post("/api/v1/areas", json!({ "name": "Xã A", "kind": "commune" }))
+        .json();
     let area = loa_protocol::AreaId::parse(area["id"].as_str().unwrap()).unwrap();
     let grant = Grant {
         role: Role::Officer,

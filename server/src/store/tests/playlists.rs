@@ -51,7 +51,10 @@ async fn compose(world: &World, at: UnixMicros) -> usize {
     let (missing, _) = world.store.to_make(at).await.unwrap();
     for it in &missing {
         assert!(world.store.made(at, it, BulletinId(ids::fresh(at))).await.unwrap());
-        assert!(!world.store.made(at, it, BulletinId(ids::fresh(at))).await.unwrap(), "once");
+        assert!(
+            !world.store.made(at, it, BulletinId(ids::fresh(at))).await.unwrap(),
+            "once"
+        );
     }
     missing.len()
 }
@@ -88,7 +91,10 @@ pub(super) async fn a_playlist_is_kept_judged_and_composed(url: &str) {
         ..new(&[songs[1], songs[2], songs[1]], None)
     };
     let it = add(&world, wanted.clone()).await.unwrap();
-    assert_eq!((it.version, it.class, &it.title[..]), (1, Class::Priority, "Ca nhạc chiều"));
+    assert_eq!(
+        (it.version, it.class, &it.title[..]),
+        (1, Class::Priority, "Ca nhạc chiều")
+    );
     assert_eq!(watch.try_recv().unwrap(), Change::Playlist(it.id));
     assert_eq!(store.playlists().await.unwrap(), std::slice::from_ref(&it));
     let length = (10 + 20 + 30 + 20 + 10) * 48_000 + 4 * 24_000;
@@ -102,19 +108,33 @@ pub(super) async fn a_playlist_is_kept_judged_and_composed(url: &str) {
     let refused = store.accept(&actor(), NOW, user, here(&world, it.id, later(10))).await;
     assert!(matches!(refused, Err(Error::State(Refusal::Composing))));
     assert_eq!((compose(&world, NOW).await, compose(&world, NOW).await), (1, 0));
-    let made = store.playlist(it.id).await.unwrap().sounding(NOW, 0).unwrap().made.unwrap();
+    let made = store
+        .playlist(it.id)
+        .await
+        .unwrap()
+        .sounding(NOW, 0)
+        .unwrap()
+        .made
+        .unwrap();
     let aired = store
         .accept(&actor(), NOW, user, here(&world, it.id, later(10)))
         .await
         .unwrap();
-    assert_eq!((aired.bulletin, aired.samples, &aired.title[..]), (made, length, "Ca nhạc chiều"));
+    assert_eq!(
+        (aired.bulletin, aired.samples, &aired.title[..]),
+        (made, length, "Ca nhạc chiều")
+    );
     assert_eq!(aired.end.0 - aired.start.0, length.div_ceil(48) * 1000);
     // What was composed is nothing that people name.
     let refused = store.accept(&actor(), NOW, user, here(&world, made, later(10))).await;
     assert!(matches!(refused, Err(Error::Missing("bulletin"))));
 
     // A part is needed; so is the playlist while it is to be on the air.
-    let uses = store.delete_bulletin(&actor(), NOW, songs[1]).await.unwrap().unwrap_err();
+    let uses = store
+        .delete_bulletin(&actor(), NOW, songs[1])
+        .await
+        .unwrap()
+        .unwrap_err();
     assert_eq!(uses, [Use::Playlist(it.id, "Ca nhạc chiều".into())]);
     let uses = store.remove_playlist(&actor(), NOW, it.id).await.unwrap().unwrap_err();
     assert_eq!(uses, [Use::Broadcast(aired.id, aired.start)]);
@@ -141,11 +161,17 @@ pub(super) async fn a_playlist_is_kept_judged_and_composed(url: &str) {
     // What cannot be composed waits for a change.
     let (id, why) = (changed.id, "part 2 cannot be read");
     let third = new(&songs[..2], None);
-    store.change_playlist(&actor(), NOW, user, (id, 2), third.clone()).await.unwrap();
+    store
+        .change_playlist(&actor(), NOW, user, (id, 2), third.clone())
+        .await
+        .unwrap();
     store.playlist_trouble(id, Some(why)).await.unwrap();
     assert_eq!(store.playlist(id).await.unwrap().trouble.as_deref(), Some(why));
     assert_eq!(store.to_make(NOW).await.unwrap(), (vec![], None));
-    store.change_playlist(&actor(), NOW, user, (id, 3), third).await.unwrap();
+    store
+        .change_playlist(&actor(), NOW, user, (id, 3), third)
+        .await
+        .unwrap();
     assert_eq!(compose(&world, NOW).await, 1);
 
     let gone = store.remove_playlist(&actor(), NOW, id).await.unwrap().unwrap();
@@ -174,7 +200,10 @@ pub(super) async fn a_playlist_is_kept_judged_and_composed(url: &str) {
         (new(&[id], None), "bulletin_ids"),
     ] {
         let error = add(&world, it).await.unwrap_err();
-        assert!(matches!(error, Error::Invalid { field: of, .. } if of == field), "{error}");
+        assert!(
+            matches!(error, Error::Invalid { field: of, .. } if of == field),
+            "{error}"
+        );
     }
     let error = add(&world, new(&[songs[0], draft], None)).await.unwrap_err();
     assert_eq!(error.to_string(), "“Chưa duyệt”: the bulletin is not approved");
@@ -208,7 +237,10 @@ pub(super) async fn parts_drop_out_in_time(url: &str) {
     let all = 30 * 48_000 + 24_000;
     assert_eq!(samples(UnixMicros(hours(3).0 - 1)), Some((all, true)));
     assert_eq!(samples(hours(3)), Some((20 * 48_000, true)));
-    let aired = store.accept(&actor(), hours(2), user, here(&world, id, hours(3))).await.unwrap();
+    let aired = store
+        .accept(&actor(), hours(2), user, here(&world, id, hours(3)))
+        .await
+        .unwrap();
     assert_eq!(aired.samples, 20 * 48_000);
 
     // It is kept a day longer, for who comes late.
@@ -217,7 +249,9 @@ pub(super) async fn parts_drop_out_in_time(url: &str) {
     assert_eq!(gone, [both.sounding(NOW, 0).unwrap().made.unwrap()]);
     // With the last part nothing sounds any more.
     expire(&world, songs[1], hours(30)).await;
-    let empty = store.accept(&actor(), hours(30), user, here(&world, id, hours(30))).await;
+    let empty = store
+        .accept(&actor(), hours(30), user, here(&world, id, hours(30)))
+        .await;
     assert!(matches!(empty, Err(Error::State(Refusal::Expired))));
     assert_eq!(store.to_make(hours(30)).await.unwrap(), (vec![], None));
 }
@@ -249,10 +283,15 @@ pub(super) async fn what_is_foreseen_of_a_rotation_is_what_comes(url: &str) {
 
     // Before it is composed it cannot sound, and that is said.
     let first = instant("20270116T053000");
-    let made = store.make_broadcasts(first, first, UnixMicros(first.0 + 1), schedule.id).await;
+    let made = store
+        .make_broadcasts(first, first, UnixMicros(first.0 + 1), schedule.id)
+        .await;
     assert!(made.unwrap().accepted.is_empty());
     let row = store.broadcast_by_id(foreseen[0].item.broadcast).await.unwrap();
-    assert_eq!((row.state, row.reason.as_deref()), (BroadcastState::Failed, Some("not_composed")));
+    assert_eq!(
+        (row.state, row.reason.as_deref()),
+        (BroadcastState::Failed, Some("not_composed"))
+    );
     assert_eq!(compose(&world, NOW).await, 3);
     let made = store.make_broadcasts(first, first, end, schedule.id).await.unwrap();
     let ids: Vec<_> = foreseen[1..].iter().map(|it| it.item.broadcast).collect();
