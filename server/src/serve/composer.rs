@@ -132,11 +132,11 @@ impl Composer {
             }
         });
         let made = loop {
+            let stopping = stop.0.load(Ordering::Relaxed);
             tokio::select! {
                 made = &mut task => break made,
-                _ = shutdown.wait_for(|ending| *ending) => {
+                () = async { _ = shutdown.wait_for(|ending| *ending).await }, if !stopping => {
                     stop.0.store(true, Ordering::Relaxed);
-                    break (&mut task).await;
                 }
                 change = changes.recv() => {
                     if !matches!(change, Ok(change) if !concerns(change)) {

@@ -13,7 +13,7 @@ use super::{Actor, BulletinId, BulletinState, Change, Entry, Error, More, Store,
 use crate::schedule::playlist::Row;
 
 /// What is to sound after a part has dropped out is composed so long before, in microseconds: an hour.
-pub const BEFORE: u64 = 3600 * 1_000_000;
+const BEFORE: u64 = 3600 * 1_000_000;
 /// What could have sounded so long ago may still be asked for, in microseconds: a server that was down for a day plays late.
 const AFTER: u64 = 24 * 3600 * 1_000_000;
 
