@@ -21,7 +21,8 @@ fn what_an_encoder_brings_is_heard_and_kept() -> Result<()> {
     })?;
     let expires = time_in(Duration::from_secs(3600))?;
     let token = |rights: &[&str]| -> Result<String> {
-        let body = json!({ "name": "Bộ mã hóa", "rights": rights, "expires_at": expires });
+        let name = format!("Bộ mã hóa {}", rights.len());
+        let body = json!({ "name": name, "rights": rights, "expires_at": expires });
         let made = village.api.post("/api/v1/tokens", &body)?;
         Ok(made["token"].as_str().context("token")?.to_owned())
     };

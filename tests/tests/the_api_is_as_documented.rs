@@ -41,6 +41,14 @@ const UNCHECKED: &[(&str, &str)] = &[
     ),
 ];
 
+/// What refuses a request that is wrong: what schemathesis expects, and 412, which tus says of another version of itself.
+const REFUSALS: &str = "
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 415, 422, 428, 429, '5xx']
+[checks.missing_required_header]
+expected-statuses = [400, 401, 403, 406, 412, 415, 422]
+";
+
 #[test]
 fn every_answer_is_as_documented() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -74,6 +82,7 @@ fn try_as(who: &str, api: &Api, description: &Path, folder: &Path) -> Result<()>
     if !token.is_empty() {
         writeln!(file, "[auth.openapi.session]\napi_key = \"{token}\"")?;
     }
+    writeln!(file, "{REFUSALS}")?;
     let program = repository().join("target/python/bin/schemathesis");
     ensure!(
         program.exists(),

@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 mod firmware;
 mod install;
+mod programs;
 mod supply;
 mod test;
 mod tidy;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use loa_tests::repository;
 
 use crate::install::{self, Need};
-use crate::supply;
+use crate::{programs, supply};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -29,17 +29,12 @@ const STEPS: &[Step] = &[
     ("the console's unit tests", || npm(&["run", "--silent", "test"])),
     ("both firmware images", crate::firmware::run_no_install),
     ("tests of the boards' shell", shell_tests),
-    ("the server", install::build_server),
     ("lints", || {
         cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
     }),
-    ("tests beside the code", || {
-        cargo(&["test", "--workspace", "--exclude", "loa-tests"])
-    }),
-    // One at a time: they start whole systems and listen to them in real time.
-    ("tests across crates", || {
-        cargo(&["test", "-p", "loa-tests", "--", "--test-threads=1"])
-    }),
+    ("the server and all tests are built", programs::build),
+    ("tests beside the code", programs::beside_the_code),
+    ("tests across crates", programs::across_crates),
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {

@@ -4,6 +4,7 @@
 mod keys;
 mod load;
 mod people;
+mod sources;
 mod speech;
 #[cfg(test)]
 mod tests;

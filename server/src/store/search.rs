@@ -21,7 +21,11 @@ pub(super) fn index(text: &str) -> String {
 pub(super) fn patterns(query: &str) -> Vec<[String; 2]> {
     let query = lower(query);
     let words = query.split_whitespace().take(WORDS);
-    words.map(|word| [within(word), within(&tone_last(word))]).collect()
+    let other = |word: &str| match word.nfd().any(is_combining_mark) {
+        true => tone_last(word),
+        false => bare(word),
+    };
+    words.map(|word| [within(word), within(&other(word))]).collect()
 }
 
 /// A pattern for text that has `part` in it.

@@ -1,5 +1,7 @@
 //! Bulletins in the library: found, told apart, deleted.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 
 fn wanted(set: impl FnOnce(&mut Wanted)) -> Wanted {
@@ -23,7 +25,9 @@ async fn change(world: &World, id: BulletinId, change: BulletinChange) -> Result
 
 /// A bulletin whose sound is all `byte`.
 async fn sounding(world: &World, title: &str, byte: u8, area: Option<AreaId>) -> BulletinId {
-    let id = BulletinId(ids::fresh(NOW));
+    // Each a moment after the one before: identifiers sort by when they were made.
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let id = BulletinId(ids::fresh(later(MADE.fetch_add(1, Ordering::Relaxed))));
     let new = NewBulletin {
         id,
         title: title.into(),

@@ -257,7 +257,7 @@ export interface paths {
         /** Broadcasts */
         get: operations["listBroadcasts"];
         put?: never;
-        /** Broadcast a bulletin */
+        /** Broadcast a bulletin, or relay another station */
         post: operations["broadcast"];
         delete?: never;
         options?: never;
@@ -311,7 +311,8 @@ export interface paths {
         put?: never;
         /**
          * Upload a bulletin
-         * @description MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis or Opus. A new bulletin is a draft: somebody has to approve it.
+         * @description MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis or Opus. A new bulletin is a draft: somebody has to approve it. One whose sound is there
+         *     already in that area is taken, too: `duplicate_of` says which has it.
          */
         post: operations["uploadBulletin"];
         delete?: never;
@@ -340,6 +341,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/bulletins/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a bulletin
+         * @description Its sound and its original are gone for good; that it was there, and was broadcast, stays in the record. Takes the right to
+         *     make bulletins there.
+         */
+        delete: operations["deleteBulletin"];
+        options?: never;
+        head?: never;
+        /**
+         * Change what is known of a bulletin
+         * @description Not its sound, nor its class. Takes the right to make bulletins there.
+         */
+        patch: operations["changeBulletin"];
+        trace?: never;
+    };
     "/api/v1/bulletins/{id}/approve": {
         parameters: {
             query?: never;
@@ -366,6 +392,23 @@ export interface paths {
         };
         /** A bulletin's sound */
         get: operations["bulletinAudio"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulletins/{id}/peaks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The outline of a bulletin's sound */
+        get: operations["bulletinPeaks"];
         put?: never;
         post?: never;
         delete?: never;
@@ -498,6 +541,49 @@ export interface paths {
         put?: never;
         /** See whose a link is */
         post: operations["lookAtLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Speak live
+         * @description Takes the studio of the target's receivers, for who asks alone, until it is ended, silent for too long, or stopped. Sound is sent to
+         *     `/api/v1/live/{id}/sound`. What is said is kept as a bulletin.
+         */
+        post: operations["speak"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/{id}/sound": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The sound of a live broadcast
+         * @description A WebSocket. Binary messages are sound: 48 kHz, mono, 16 bit, little-endian, as it comes from the microphone. The text `end` ends the
+         *     broadcast once all of it has sounded. The server says how it stands: `{"state":"waiting"}`, `{"state":"on_air"}`, `{"state":"over"}`.
+         *     Whoever lost the line may come back within seconds.
+         */
+        get: operations["liveSound"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1132,6 +1218,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin an upload
+         * @description tus 1.0: `Upload-Length` says how many bytes will come, by PATCH; `Location` says where to. What nothing came of for a day
+         *     is removed.
+         */
+        post: operations["beginUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far an upload has come
+         * @description Asked by HEAD, as tus does, the headers say the same.
+         */
+        get: operations["uploadProgress"];
+        put?: never;
+        post?: never;
+        /** Give an upload up */
+        delete: operations["endUpload"];
+        options?: never;
+        head?: never;
+        /**
+         * The next piece of an upload
+         * @description tus 1.0: `Upload-Offset` says where it begins, which must be where the last one ended. Of a piece that is cut off, what came stays.
+         */
+        patch: operations["continueUpload"];
+        trace?: never;
+    };
+    "/api/v1/uploads/{id}/bulletin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a bulletin of an upload
+         * @description The same as uploading it at once. What cannot be taken as audio is gone afterwards; after another mistake the upload stays.
+         */
+        post: operations["bulletinOfUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1306,6 +1458,8 @@ export interface components {
             receivers: components["schemas"]["Counts"];
             /** @description The schedule that it came of. */
             schedule_id?: string;
+            /** @description Where its sound comes from, if it is no file. */
+            source?: components["schemas"]["Source"];
             /** Format: date-time */
             start: string;
             /** @enum {string} */
@@ -1320,19 +1474,57 @@ export interface components {
             class: components["schemas"]["Class"];
             /** Format: date-time */
             created_at: string;
+            /** @description The oldest other bulletin of the same area with the same sound. */
+            duplicate_of?: string;
             /** Format: int64 */
             duration_ms: number;
-            /** @description What was uploaded: `mp3`, `aac`, `flac`, `wav`, `vorbis`, `opus` or `other`; `text` if it was typed. */
+            /**
+             * Format: date-time
+             * @description From when on it is not broadcast any more.
+             */
+            expires_at?: string;
+            /** @description What it is about (lĩnh vực). */
+            field?: string;
+            /** @description Where it is put: names of folders with a `/` between them. */
+            folder?: string;
+            /** @description What was uploaded: `mp3`, `aac`, `flac`, `wav`, `vorbis`, `opus` or `other`. */
             format: string;
             id: string;
+            /** @description BCP 47. */
+            language: string;
+            /**
+             * Format: double
+             * @description Loudness of what sounds, in LUFS; absent, too, where it was not levelled.
+             */
+            lufs?: number;
             /**
              * Format: int64
              * @description Samples of sound at 48 kHz.
              */
             samples: number;
+            /**
+             * Format: double
+             * @description Loudness of what was uploaded, in LUFS (EBU R 128); absent if it is silent or shorter than 400 ms.
+             */
+            source_lufs?: number;
             /** @enum {string} */
             state: "draft" | "approved";
+            tags: string[];
             title: string;
+        };
+        /** @description What is to change; what is absent stays. */
+        BulletinChange: {
+            /** @description From when on it is not broadcast any more (RFC 3339); empty: never. */
+            expires_at?: string | null;
+            /** @description What it is about (lĩnh vực); empty: none any more. */
+            field?: string | null;
+            /** @description Names of folders with a `/` between them; empty: none any more. */
+            folder?: string | null;
+            /** @description BCP 47: `vi`, `en`, `hmn` … */
+            language?: string | null;
+            /** @description All tags, 20 at most. */
+            tags?: string[] | null;
+            title?: string | null;
         };
         /** @description What is to change about a user; what is absent stays. */
         Change: {
@@ -1440,6 +1632,8 @@ export interface components {
             };
             /** @description The same for people; Vietnamese unless the request prefers English. */
             message: string;
+            /** @description What still needs what was to be deleted. */
+            uses?: components["schemas"]["InUse"][];
         };
         /** @description A second factor. */
         Factor: {
@@ -1522,6 +1716,19 @@ export interface components {
         Imported: {
             schedules: components["schemas"]["ScheduleShape"][];
         };
+        /** @description What still needs something that was to be deleted. */
+        InUse: {
+            id: string;
+            /** @description `broadcast`: it is scheduled or on the air; `schedule`; `phrase`: it was recorded in it. */
+            kind: string;
+            /**
+             * Format: date-time
+             * @description When it sounds.
+             */
+            start?: string;
+            /** @description What it is called. */
+            title?: string;
+        };
         /** @description Somebody to be invited. */
         Invitation: {
             display_name: string;
@@ -1575,9 +1782,12 @@ export interface components {
         };
         /** @description A broadcast that somebody asks for. */
         NewBroadcast: {
-            bulletin_id: string;
+            /** @description What sounds; absent: a relay does. */
+            bulletin_id?: string;
             /** @description What lets it go past hours and minutes. */
             override_id?: string;
+            /** @description Another station that sounds; absent: a bulletin does. */
+            relay?: components["schemas"]["NewRelay"];
             /**
              * Format: date-time
              * @description Absent: now.
@@ -1589,6 +1799,14 @@ export interface components {
         NewEnrolment: {
             /** @description What this receiver calls the server: a host name or an address. Absent: the setting `public.host`. */
             host?: string;
+        };
+        /** @description A live broadcast that somebody asks for, to speak in it at once. */
+        NewMicrophone: {
+            /** @description A chime sounds first; it does unless this says otherwise. */
+            chime?: boolean;
+            class: components["schemas"]["Class"];
+            target: components["schemas"]["Target"];
+            title: string;
         };
         /** @description Leave that somebody asks for. */
         NewOverride: {
@@ -1640,6 +1858,20 @@ export interface components {
              * @description Per cent; 80 if absent.
              */
             volume?: number;
+        };
+        /** @description Another station that is to be relayed (tiếp âm). */
+        NewRelay: {
+            class: components["schemas"]["Class"];
+            /** @description Approved bulletins that sound, by turns, while the station is gone, silent or noise; none: silence. */
+            fallback_bulletin_ids?: string[];
+            title: string;
+            /** Format: date-time */
+            until: string;
+            /**
+             * @description Its stream: MP3, AAC, Ogg Vorbis or Opus by http or https; of hosts that the server's settings name also HLS (`.m3u8`), RTSP, SRT,
+             *     and a sound card of the server (`alsa:hw:0`).
+             */
+            url: string;
         };
         /** @description What an area is to allow. */
         NewRules: {
@@ -1711,6 +1943,15 @@ export interface components {
             /** @description What to call it. */
             name: string;
         };
+        /** @description What the bulletin of an upload is to be. */
+        OfUpload: {
+            /** @description Whose it is. Absent: the only area in which who uploads makes bulletins, else of who may do everything everywhere. */
+            area_id?: string | null;
+            class: components["schemas"]["Class"];
+            title: string;
+            /** @description Silence before the first and after the last sound is left out. */
+            trim?: boolean | null;
+        };
         /** @description What is to be different about one occurrence: with neither `cancel` nor anything else, it is as the rule says again. */
         OneOccurrence: {
             /** @description What sounds instead. */
@@ -1761,6 +2002,16 @@ export interface components {
             current: string;
             /** @description The one from now on. */
             password: string;
+        };
+        /** @description The outline of a bulletin's sound. */
+        Peaks: {
+            /** Format: int64 */
+            duration_ms: number;
+            /**
+             * @description The largest sample of each of up to 2048 stretches of equal length, full scale being 255; empty for bulletins that came
+             *     before outlines were drawn.
+             */
+            peaks: number[];
         };
         /** @description A user, as who manages people sees them. */
         Person: {
@@ -1832,6 +2083,19 @@ export interface components {
             duration_ms: number;
             parts: components["schemas"]["SpokenPart"][];
         };
+        /** @description How far an upload has come. */
+        Progress: {
+            /**
+             * Format: int64
+             * @description Bytes that it will have.
+             */
+            length: number;
+            /**
+             * Format: int64
+             * @description Bytes that are there: the next piece begins here.
+             */
+            offset: number;
+        };
         /** @description How a word is to be read. */
         Reading: {
             /** @description Where it holds, and below; absent: everywhere. */
@@ -1857,7 +2121,7 @@ export interface components {
             /**
              * @description `plays`: it does, or is to. `nothing`: nothing is to sound then. `hours`, `minutes`: what should sound may not.
              *     `revoked`, `offline` (it is not connected, or did not report), `refused` (by the receiver itself), `failed`,
-             *     `interrupted`; of the broadcast: `stopped`, `missed` (the server was not there), `not_approved`.
+             *     `interrupted`; of the broadcast: `stopped`, `missed` (the server was not there), `not_approved`, `expired` (the bulletin).
              */
             reason: string;
             title?: string;
@@ -2157,6 +2421,15 @@ export interface components {
             claims: components["schemas"]["Claim"][];
             receivers: components["schemas"]["Receiver"][];
         };
+        /** @description Where the sound of a live broadcast comes from. */
+        Source: {
+            /** @description `microphone` or `relay`. */
+            kind: string;
+            /** @description What is wrong with it now, so that its fallback sounds: `silent`, `noise`, or `gone: ` and why. */
+            trouble?: string;
+            /** @description The other station's address. */
+            url?: string;
+        };
         /** @description A part of a typed bulletin, and what is said for it. */
         SpokenPart: {
             /** @description Who says it. */
@@ -2221,6 +2494,8 @@ export interface components {
             /** Format: binary */
             file: string;
             title: string;
+            /** @description `true`: silence before the first and after the last sound is left out. The original is kept as it is. */
+            trim?: boolean;
         };
         /** @description Who is signed in. */
         User: {
@@ -3778,7 +4053,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `not_approved`: the bulletin is not approved; `silent`: by the rules of its areas it would sound nowhere then */
+            /** @description `not_approved`: the bulletin is not approved; `expired`: it has expired by then; `silent`: by the rules of its areas it would sound nowhere then */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3993,6 +4268,16 @@ export interface operations {
                 before?: string;
                 /** @description How many at most, 1 to 1000; 200 if absent. */
                 limit?: number;
+                /** @description Words that title, folder, field or tags have, in any order and in part; without marks they find words with marks, too. */
+                search?: string;
+                /** @description In this folder, or in one within it. */
+                folder?: string;
+                /** @description About this (lĩnh vực). */
+                field?: string;
+                /** @description In this language. */
+                language?: string;
+                /** @description With this tag. */
+                tag?: string;
             };
             header?: never;
             path?: never;
@@ -4275,6 +4560,196 @@ export interface operations {
             };
         };
     };
+    deleteBulletin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `in_use`: `uses` says what still needs it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    changeBulletin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulletinChange"];
+            };
+        };
+        responses: {
+            /** @description The bulletin */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bulletin"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     approveBulletin: {
         parameters: {
             query?: never;
@@ -4422,6 +4897,82 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    bulletinPeaks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The outline */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Peaks"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
             };
             /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
             429: {
@@ -4978,6 +5529,185 @@ export interface operations {
                 };
             };
             /** @description `bad_request`, `internal` */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    speak: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMicrophone"];
+            };
+        };
+        responses: {
+            /** @description Its broadcast, which begins at once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `studio_taken`: somebody speaks there, and the message says who */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    liveSound: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: no live broadcast of who asks */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8763,6 +9493,548 @@ export interface operations {
             };
             /** @description `not_found`: none of yours */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    beginUpload: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Bytes of the whole file */
+                "Upload-Length": number;
+                /** @description `1.0.0` */
+                "Tus-Resumable"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It may come */
+            201: {
+                headers: {
+                    /** @description Where its pieces go */
+                    Location?: string;
+                    /** @description `1.0.0` */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_many_uploads`: so many are under way already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `tus_version`: not 1.0.0 */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: more bytes than the server allows */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `empty_file`: none at all */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    uploadProgress: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description So far */
+            200: {
+                headers: {
+                    /** @description `1.0.0` */
+                    "Tus-Resumable"?: string;
+                    /** @description Bytes that it will have */
+                    "Upload-Length"?: number;
+                    /** @description Bytes that are there */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Progress"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    endUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    /** @description `1.0.0` */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `upload_busy`: a piece is coming just now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    continueUpload: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Where the piece begins */
+                "Upload-Offset": number;
+                /** @description `1.0.0` */
+                "Tus-Resumable"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The piece */
+        requestBody: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description It is there, and on the disk */
+            204: {
+                headers: {
+                    /** @description `1.0.0` */
+                    "Tus-Resumable"?: string;
+                    /** @description Where the next one begins */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `upload_offset`: pieces do not fit together; `upload_busy`: one is coming just now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `tus_version`: not 1.0.0 */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: more than was said; the upload is as it was */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: not `application/offset+octet-stream` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_audio`: the upload was given up */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `busy`: too many uploads at once */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    bulletinOfUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfUpload"];
+            };
+        };
+        responses: {
+            /** @description The bulletin */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bulletin"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `upload_unfinished`: not all of it is there; `upload_busy`: a piece is coming just now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields`; `empty_file`, `not_audio`, `no_audio_track`, `unsupported_audio`, `truncated`, `damaged`, `too_long`: the file was not taken */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
