@@ -281,6 +281,9 @@ impl Store {
             receivers: distinct(new.target.receivers),
         };
         let reached = self.reached(&target).await?;
+        if self.valid_until(bulletin.id, &target).await?.is_some_and(|at| at <= new.start) {
+            return Err(Error::State(Refusal::Expired));
+        }
         let id = BroadcastId(ids::fresh(now));
         let end = UnixMicros(new.start.0 + (bulletin.samples * 1000).div_ceil(48));
         let entry = Entry {
