@@ -17,7 +17,7 @@ use super::schedules::{self, ScheduleShape};
 use super::shapes::Target;
 use super::view::{Place, View};
 use crate::schedule::calendar::{self, Entry};
-use crate::store::{self, Schedule};
+use crate::store::{self, Schedule, Wanted};
 
 /// A calendar to be taken in.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -89,7 +89,7 @@ pub(super) async fn import(
     })?;
     let view = View::new(app.store(), &caller.authority).await?;
     let seen = |it: &store::Bulletin| view.sees(&Place::In(it.area));
-    let bulletins = app.store().bulletins(None, 1000, &seen).await?;
+    let bulletins = app.store().bulletins(None, 1000, &Wanted::default(), &seen).await?;
     // The newest of a title is meant.
     let titles: HashMap<_, _> = bulletins.iter().rev().map(|it| (it.title.as_str(), it.id)).collect();
     let known = |id: &String| bulletins.iter().any(|it| it.id.to_string() == *id);

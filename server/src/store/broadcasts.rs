@@ -13,8 +13,8 @@ use super::planned::{self, Planned};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros};
 use super::{
-    Actor, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, ScheduleId, Source, Store, User, ids,
-    library, overrides, sources,
+    Actor, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, ScheduleId, Source, Store, User,
+    bulletins, ids, library, overrides, sources,
 };
 
 /// How a broadcast fares.
