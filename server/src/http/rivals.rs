@@ -25,7 +25,7 @@ use crate::store::{self, Foreseen, Invalid, Once, ScheduleId};
 
 const DAY: u64 = 86_400_000_000;
 /// It is looked this far ahead, in microseconds.
-const AHEAD: u64 = 14 * DAY;
+const AHEAD: u64 = 31 * DAY;
 
 /// Where.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -92,7 +92,7 @@ pub(super) struct Moved {
 
 /// Priority bulletins from above that meet an area's own
 ///
-/// Within the next 14 days, in the order of time.
+/// Within the next 31 days, in the order of time.
 #[utoipa::path(
     get, path = "/api/v1/inbox/rivals", operation_id = "listRivals", tag = "inbox",
     params(Where),
