@@ -714,12 +714,6 @@ pub(crate) const ROWS: &[Row] = &[
         broadcast(w, &w.accepted()?, &[Own])
     }),
     row(
-        "broadcast",
-        "what came from above, elsewhere",
-        Gate::Each(&[("see", Parent), ("broadcast", Foreign)]),
-        |w| broadcast(w, &w.accepted()?, &[Foreign]),
-    ),
-    row(
         "addSchedule",
         "what came from above",
         Gate::Each(&[("broadcast", Own)]),

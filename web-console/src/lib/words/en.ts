@@ -27,6 +27,7 @@ export const en: Words = {
 
   menu: 'Pages',
   menuHome: 'Broadcasting',
+  menuInbox: 'Inbox',
   menuLibrary: 'Library',
   menuReceivers: 'Manage receivers',
   menuPeople: 'People',
@@ -110,6 +111,10 @@ export const en: Words = {
   uploaded: (title) => `“${title}” is uploaded. Listen to it, then approve it.`,
   noBulletins: 'No bulletins yet. Upload the first one.',
   draft: 'Not approved',
+  submitted: 'Waits for approval',
+  refused: 'Refused',
+  submit: 'Submit for approval',
+  submitNamed: (title: string) => `Submit the bulletin for approval: ${title}`,
   approved: 'Approved',
   approve: 'Approve',
   approveNamed: (title) => `Approve bulletin: ${title}`,

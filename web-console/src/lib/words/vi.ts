@@ -26,6 +26,7 @@ export const vi = {
 
   menu: 'Các trang',
   menuHome: 'Phát thanh',
+  menuInbox: 'Hộp thư',
   menuLibrary: 'Thư viện',
   menuReceivers: 'Quản lý cụm loa',
   menuPeople: 'Người dùng',
@@ -109,6 +110,10 @@ export const vi = {
   uploaded: (title: string) => `Đã tải lên “${title}”. Hãy nghe thử rồi duyệt.`,
   noBulletins: 'Chưa có bản tin nào. Hãy tải lên bản tin đầu tiên.',
   draft: 'Chưa duyệt',
+  submitted: 'Chờ duyệt',
+  refused: 'Bị từ chối',
+  submit: 'Trình duyệt',
+  submitNamed: (title: string) => `Trình duyệt bản tin: ${title}`,
   approved: 'Đã duyệt',
   approve: 'Duyệt',
   approveNamed: (title: string) => `Duyệt bản tin: ${title}`,
