@@ -174,7 +174,7 @@ impl Station {
             trusted: Arc::default(),
             refresh: Box::new(|| {}),
             claims: Arc::default(),
-            studio: Studio::silent(self.folder.path().to_owned()),
+            studio: crate::playout::Studio::silent(self.folder.path().to_owned()),
             latency: LATENCY,
             clock: clock::now,
         };

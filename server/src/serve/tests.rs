@@ -46,7 +46,7 @@ async fn it_starts_ends_and_starts_again() {
     }
     end.send_replace(true);
     assert!(
-        tokio::time::timeout(Patience::default().grace, async { again.task.await.unwrap() })
+        tokio::time::timeout(listen::Patience::default().grace, async { again.task.await.unwrap() })
             .await
             .is_ok()
     );

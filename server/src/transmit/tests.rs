@@ -8,7 +8,7 @@ use std::time::Duration;
 use loa_protocol::key::Secret;
 
 use super::*;
-use crate::media::{self, Encoding, Limits};
+use crate::media::{self, Encoding, Limits, Programme};
 
 const SSRC: u32 = 0x10A0_0001;
 const STREAM: StreamId = StreamId([0x5A; 16]);

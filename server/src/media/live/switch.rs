@@ -173,7 +173,7 @@ mod tests {
         let path = folder.join("fallback.opus");
         let mut file = std::fs::File::create(&path).unwrap();
         let encoding = crate::media::Encoding::default();
-        let mut writer = crate::media::encode::Writer::new(&mut file, encoding).unwrap();
+        let mut writer = crate::media::encode::Writer::new(&mut file, encoding, false).unwrap();
         for n in 0..100 {
             let frame = tone(400.0, n * FRAME);
             writer.push(&frame.map(|sample| f32::from(sample) / 32_768.0)).unwrap();
@@ -208,7 +208,7 @@ mod tests {
         };
         // What waited on the wire still sounded, and half a second was waited for more.
         assert_eq!(
-            (*why, *gone),
+            (why.clone(), *gone),
             (Trouble::Gone("refused".into()), 24 + 250 + 25 - 1),
             "{news:?}"
         );

@@ -38,6 +38,7 @@ async fn sounding(world: &World, title: &str, byte: u8, area: Option<AreaId>) ->
             loudness: Some(-16.0),
             peaks: vec![byte, 255],
         },
+        text: None,
     };
     world.store.add_bulletin(&actor(), NOW, &world.user, new).await.unwrap();
     id
@@ -206,6 +207,7 @@ pub(super) async fn what_is_needed_is_not_deleted(url: &str) {
             receivers: vec![],
         },
         start: later(100),
+        overrides: None,
     };
     let gone = store.accept(&actor(), NOW, &world.user, new(id)).await;
     assert!(matches!(gone, Err(Error::Missing("bulletin"))), "{gone:?}");
