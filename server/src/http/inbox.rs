@@ -194,7 +194,9 @@ pub(super) async fn send(
         note: it.note,
         valid_until: valid_until.transpose()?,
     };
-    let sent = app.store().send(&caller.actor, app.now(), &caller.user, bulletin.id, new);
+    let sent = app
+        .store()
+        .send(&caller.actor, app.now(), &caller.user, bulletin.id, new);
     let both = sent.await?.into_iter().map(|it| (it, bulletin.clone())).collect();
     Ok(Json(delivered(&app, &caller, &view, both).await?))
 }
@@ -284,7 +286,9 @@ async fn waiting(app: &App, caller: &Caller, view: &View) -> Answer<Vec<Waiting>
     let (starts, asked) = store.unapproved(now).await?;
     let mut waiting = Vec::new();
     for (id, until) in deadlines::waiting(now, &asked, starts) {
-        let Some(it) = there(store.bulletin(id).await)? else { continue };
+        let Some(it) = there(store.bulletin(id).await)? else {
+            continue;
+        };
         let path = view.path(it.area);
         if waiting.len() < MOST && view.sees(&Place::In(it.area)) {
             let may = |right| caller.authority.may(right, path);

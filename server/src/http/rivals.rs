@@ -104,11 +104,7 @@ pub(super) struct Moved {
     ),
     security(("session" = []))
 )]
-pub(super) async fn list(
-    State(app): State<App>,
-    caller: Caller,
-    Query(of): Query<Where>,
-) -> Answer<Json<Vec<Rivals>>> {
+pub(super) async fn list(State(app): State<App>, caller: Caller, Query(of): Query<Where>) -> Answer<Json<Vec<Rivals>>> {
     let area = AreaId::parse(&of.area_id).ok_or_else(|| no_id("area_id", &of.area_id))?;
     let view = View::new(app.store(), &caller.authority).await?;
     let unknown = store::Error::Invalid {
@@ -135,7 +131,9 @@ pub(super) async fn list(
     let mut shown = Vec::new();
     for it in rivals::rivals(&ground.spots, &above, &own) {
         let of = |id: BroadcastId| known.iter().find(|it| it.item.broadcast == id);
-        let (Some(above), Some(own)) = (of(it.above), of(it.own)) else { continue };
+        let (Some(above), Some(own)) = (of(it.above), of(it.own)) else {
+            continue;
+        };
         shown.push(Rivals {
             from: written(it.from),
             to: written(it.to),
@@ -183,7 +181,14 @@ pub(super) async fn order(State(app): State<App>, caller: Caller, Body(it): Body
     let start = first.item.end;
     let length = second.item.end.0 - second.item.start.0;
     if !second.item.overrides {
-        audible(&app, &view, second.item.class, (start, UnixMicros(start.0 + length)), &to).await?;
+        audible(
+            &app,
+            &view,
+            second.item.class,
+            (start, UnixMicros(start.0 + length)),
+            &to,
+        )
+        .await?;
     }
     match (second.schedule, second.occurrence) {
         (Some(schedule), Some(key)) => move_turn(&app, &caller, schedule, key, start).await?,

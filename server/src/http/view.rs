@@ -58,7 +58,10 @@ impl View {
     /// The areas below which all is seen that is seen, none of them below another.
     pub(super) fn roots(&self) -> Vec<AreaId> {
         let may = |path: &[AreaId]| !path.is_empty() && self.authority.may(Right::See, path);
-        let tops = self.paths.iter().filter(|(_, path)| may(path) && !may(&path[..path.len() - 1]));
+        let tops = self
+            .paths
+            .iter()
+            .filter(|(_, path)| may(path) && !may(&path[..path.len() - 1]));
         tops.map(|(area, _)| *area).collect()
     }
 

@@ -32,7 +32,9 @@ pub fn rivals(spots: &[Spot], above: &[Item], own: &[Item]) -> Vec<Rivals> {
             if from >= to {
                 continue;
             }
-            let both = spots.iter().filter_map(|spot| Some((rank(one, spot)?, rank(other, spot)?)));
+            let both = spots
+                .iter()
+                .filter_map(|spot| Some((rank(one, spot)?, rank(other, spot)?)));
             let both: Vec<_> = both.collect();
             let Some((first, second)) = both.first() else { continue };
             found.push(Rivals {

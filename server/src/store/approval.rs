@@ -179,14 +179,15 @@ fn entry<'a>(at: UnixMicros, actor: &'a Actor, what: &'static str, it: &Bulletin
 
 /// Brings a bulletin into another state, if it is still as it is known.
 async fn turn(work: &mut Work<'_>, known: &Bulletin, to: BulletinState, why: Option<&str>) -> Result<(), Error> {
-    let done = sqlx::query("UPDATE bulletins SET state = $1 WHERE id = $2 AND state = $3 AND title = $4 AND deleted IS NULL")
-        .bind(to.name())
-        .bind(known.id.to_string())
-        .bind(known.state.name())
-        // Nobody approves what they have not seen.
-        .bind(known.title.clone())
-        .execute(&mut *work.tx)
-        .await?;
+    let done =
+        sqlx::query("UPDATE bulletins SET state = $1 WHERE id = $2 AND state = $3 AND title = $4 AND deleted IS NULL")
+            .bind(to.name())
+            .bind(known.id.to_string())
+            .bind(known.state.name())
+            // Nobody approves what they have not seen.
+            .bind(known.title.clone())
+            .execute(&mut *work.tx)
+            .await?;
     if done.rows_affected() == 0 {
         return Err(Error::State(Refusal::Changed));
     }

@@ -299,7 +299,11 @@ impl Store {
             receivers: distinct(new.target.receivers),
         };
         let reached = self.reached(&target).await?;
-        if self.valid_until(bulletin.id, &target).await?.is_some_and(|at| at <= new.start) {
+        if self
+            .valid_until(bulletin.id, &target)
+            .await?
+            .is_some_and(|at| at <= new.start)
+        {
             return Err(Error::State(Refusal::Expired));
         }
         let id = BroadcastId(ids::fresh(now));
@@ -442,11 +446,13 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn broadcasts_since(&self, class: Class, since: UnixMicros) -> Result<Vec<Broadcast>, Error> {
-        let rows = sqlx::query(select("WHERE u.class = $1 AND b.starts >= $2 ORDER BY b.starts DESC, b.id"))
-            .bind(i64::from(class as u8))
-            .bind(micros(since))
-            .fetch_all(&self.pool)
-            .await?;
+        let rows = sqlx::query(select(
+            "WHERE u.class = $1 AND b.starts >= $2 ORDER BY b.starts DESC, b.id",
+        ))
+        .bind(i64::from(class as u8))
+        .bind(micros(since))
+        .fetch_all(&self.pool)
+        .await?;
         let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         self.fill_targets(&mut found).await?;
         Ok(found)

@@ -64,8 +64,7 @@ impl Delivery {
     }
 }
 
-const SELECT: &str =
-    "SELECT i.* FROM inbox i JOIN bulletins u ON u.id = i.bulletin_id WHERE u.deleted IS NULL AND ";
+const SELECT: &str = "SELECT i.* FROM inbox i JOIN bulletins u ON u.id = i.bulletin_id WHERE u.deleted IS NULL AND ";
 
 impl Store {
     /// Sends a bulletin to areas below its own. One that was sent there already is sent anew: with this note and this time, and to be
@@ -245,16 +244,22 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub(super) async fn valid_until(&self, id: BulletinId, target: &Target) -> Result<Option<UnixMicros>, Error> {
-        let rows = sqlx::query("SELECT area_id, valid_until FROM inbox WHERE bulletin_id = $1 AND valid_until IS NOT NULL")
-            .bind(id.to_string())
-            .fetch_all(&self.pool)
-            .await?;
+        let rows =
+            sqlx::query("SELECT area_id, valid_until FROM inbox WHERE bulletin_id = $1 AND valid_until IS NOT NULL")
+                .bind(id.to_string())
+                .fetch_all(&self.pool)
+                .await?;
         if rows.is_empty() {
             return Ok(None);
         }
         let (paths, places) = (self.paths().await?, self.areas_of_receivers().await?);
         let singles = target.receivers.iter().filter_map(|it| places.get(it));
-        let named: Vec<_> = target.areas.iter().chain(singles).filter_map(|it| paths.get(it)).collect();
+        let named: Vec<_> = target
+            .areas
+            .iter()
+            .chain(singles)
+            .filter_map(|it| paths.get(it))
+            .collect();
         let mut first = None;
         for row in &rows {
             let (area, at) = (row.id("area_id", AreaId::parse)?, row.instant("valid_until")?);
@@ -270,13 +275,17 @@ impl Store {
         let (Some(newest), Some(oldest)) = (bulletins.first(), bulletins.last()) else {
             return Ok(());
         };
-        let rows = sqlx::query("SELECT bulletin_id, area_id FROM inbox WHERE bulletin_id BETWEEN $1 AND $2 ORDER BY area_id")
-            .bind(oldest.id.to_string())
-            .bind(newest.id.to_string())
-            .fetch_all(&self.pool)
-            .await?;
+        let rows =
+            sqlx::query("SELECT bulletin_id, area_id FROM inbox WHERE bulletin_id BETWEEN $1 AND $2 ORDER BY area_id")
+                .bind(oldest.id.to_string())
+                .bind(newest.id.to_string())
+                .fetch_all(&self.pool)
+                .await?;
         for row in &rows {
-            let (id, area) = (row.id("bulletin_id", BulletinId::parse)?, row.id("area_id", AreaId::parse)?);
+            let (id, area) = (
+                row.id("bulletin_id", BulletinId::parse)?,
+                row.id("area_id", AreaId::parse)?,
+            );
             if let Some(it) = bulletins.iter_mut().find(|it| it.id == id) {
                 it.sent_to.push(area);
             }

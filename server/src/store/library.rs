@@ -12,7 +12,8 @@ use super::error::{Invalid, Refusal};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros, written};
 use super::{
-    Actor, Bulletin, BulletinId, BulletinState, Change, Entry, Error, More, PhraseId, ScheduleId, Store, approval, search,
+    Actor, Bulletin, BulletinId, BulletinState, Change, Entry, Error, More, PhraseId, ScheduleId, Store, approval,
+    search,
 };
 
 /// Longest name of a folder, field or tag, in characters.

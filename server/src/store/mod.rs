@@ -63,7 +63,8 @@ pub use error::{Error, Invalid, Refusal};
 pub use factors::{Factor, FactorKind, NewFactor};
 pub use identities::{Identity, Outside};
 pub use ids::{
-    BulletinId, DeliveryId, FactorId, IdentityId, OverrideId, PhraseId, ReadingId, ScheduleId, SessionId, TokenId, UserId,
+    BulletinId, DeliveryId, FactorId, IdentityId, OverrideId, PhraseId, ReadingId, ScheduleId, SessionId, TokenId,
+    UserId,
 };
 pub use inbox::{Answer, Delivery, NewSending};
 pub use library::{BulletinChange, Use};

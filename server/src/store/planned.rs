@@ -11,8 +11,8 @@ use super::error::Refusal;
 use super::pool::Transaction;
 use super::row::{Columns as _, micros};
 use super::{
-    Actor, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, ScheduleId, Store, User, ids,
-    library, overrides,
+    Actor, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, ScheduleId, Store, User,
+    ids, library, overrides,
 };
 
 /// A broadcast as it is to be kept.
@@ -79,7 +79,11 @@ impl Store {
         if self.bulletin(known.bulletin).await?.state != BulletinState::Approved {
             return Err(Error::State(Refusal::NotApproved));
         }
-        if self.valid_until(known.bulletin, &known.target).await?.is_some_and(|at| at <= start) {
+        if self
+            .valid_until(known.bulletin, &known.target)
+            .await?
+            .is_some_and(|at| at <= start)
+        {
             return Err(Error::State(Refusal::Expired));
         }
         let reached = self.reached(&known.target).await?;
@@ -93,11 +97,12 @@ impl Store {
             })
             .await?;
         let tx = &mut work.tx;
-        let leave = sqlx::query("SELECT override_id FROM broadcasts WHERE id = $1 AND state = 'scheduled' AND starts > $2")
-            .bind(id.to_string())
-            .bind(micros(now))
-            .fetch_optional(&mut **tx)
-            .await?;
+        let leave =
+            sqlx::query("SELECT override_id FROM broadcasts WHERE id = $1 AND state = 'scheduled' AND starts > $2")
+                .bind(id.to_string())
+                .bind(micros(now))
+                .fetch_optional(&mut **tx)
+                .await?;
         let leave = leave.ok_or(Error::State(Refusal::Over))?;
         let leave = leave.maybe_id("override_id", OverrideId::parse)?;
         library::usable(tx, known.bulletin, start).await?;

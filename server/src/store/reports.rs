@@ -200,7 +200,10 @@ impl Store {
             .bind(BulletinState::Submitted.name())
             .fetch_all(&self.pool)
             .await?;
-        let asked = rows.iter().map(|row| row.id("id", BulletinId::parse)).collect::<Result<_, _>>()?;
+        let asked = rows
+            .iter()
+            .map(|row| row.id("id", BulletinId::parse))
+            .collect::<Result<_, _>>()?;
         Ok((starts, asked))
     }
 
@@ -219,7 +222,12 @@ impl Store {
         schedules: &[Schedule],
     ) -> Result<Vec<(Target, UnixMicros)>, Error> {
         let of_it = schedules.iter().filter(|it| it.bulletin == id && !it.paused);
-        let next = |it: &Schedule| Some((it.target.clone(), it.series.next(UnixMicros(now.0.max(it.planned.0)))?.start));
+        let next = |it: &Schedule| {
+            Some((
+                it.target.clone(),
+                it.series.next(UnixMicros(now.0.max(it.planned.0)))?.start,
+            ))
+        };
         let mut starts: Vec<_> = of_it.filter_map(next).collect();
         let rows = sqlx::query("SELECT id FROM broadcasts WHERE bulletin_id = $1 AND state = 'scheduled'")
             .bind(id.to_string())

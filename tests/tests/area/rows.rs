@@ -710,9 +710,12 @@ pub(crate) const ROWS: &[Row] = &[
     row("refuseDelivery", "", Gate::Each(&[("broadcast", Own)]), |w| {
         with(w.sent_down()?.1, json!({ "reason": w.name() }))
     }),
-    row("broadcast", "what came from above", Gate::Each(&[("broadcast", Own)]), |w| {
-        broadcast(w, &w.accepted()?, &[Own])
-    }),
+    row(
+        "broadcast",
+        "what came from above",
+        Gate::Each(&[("broadcast", Own)]),
+        |w| broadcast(w, &w.accepted()?, &[Own]),
+    ),
     row(
         "addSchedule",
         "what came from above",

@@ -33,7 +33,10 @@ impl Country {
         let province = admin
             .post("/api/v1/areas", json!({ "name": "Tỉnh A", "kind": "province" }))
             .id();
-        let (east, west) = (below("Xã Đông", "commune", &province), below("Xã Tây", "commune", &province));
+        let (east, west) = (
+            below("Xã Đông", "commune", &province),
+            below("Xã Tây", "commune", &province),
+        );
         for area in [&east, &west] {
             admin.receiver("Loa", area);
         }
@@ -87,11 +90,17 @@ fn approval_is_asked_for_given_and_taken_back_with_a_reason() {
     let id = country.draft(author, "Nước sạch", "normal", &country.province, 0.5);
     let path = |what: &str| format!("/api/v1/bulletins/{id}/{what}");
     let submitted = author.post(&path("submit"), Value::Null);
-    assert_eq!((submitted.status, &submitted.json()["state"]), (200, &json!("submitted")));
+    assert_eq!(
+        (submitted.status, &submitted.json()["state"]),
+        (200, &json!("submitted"))
+    );
     assert_eq!(author.post(&path("approve"), Value::Null).error().1, "forbidden");
     let reason = json!({ "reason": "Thiếu ngày" });
     assert_eq!(author.post(&path("refuse"), reason.clone()).error().1, "forbidden");
-    assert_eq!(country.officer.post(&path("submit"), Value::Null).error().1, "not_found");
+    assert_eq!(
+        country.officer.post(&path("submit"), Value::Null).error().1,
+        "not_found"
+    );
     let nothing = leader.post(&path("refuse"), json!({ "reason": "" }));
     assert_eq!(nothing.error(), (422, "invalid".into(), vec!["reason".into()]));
     assert_eq!(leader.get("/api/v1/bulletins?state=ok").error().2, ["state"]);
@@ -99,10 +108,16 @@ fn approval_is_asked_for_given_and_taken_back_with_a_reason() {
     // It waits for who approves; refused, it comes back to its author, who is told why.
     let waits = |who: &Client| who.get("/api/v1/inbox").json()["waiting"].clone();
     assert_eq!(waits(leader)[0]["whom"], "approver");
-    assert_eq!((&waits(leader)[0]["may_approve"], &waits(author)[0]["may_approve"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&waits(leader)[0]["may_approve"], &waits(author)[0]["may_approve"]),
+        (&json!(true), &json!(false))
+    );
     assert_eq!(waits(&country.officer), json!([]));
     let refused = leader.post(&path("refuse"), reason).json();
-    assert_eq!((&refused["state"], &refused["refusal"]), (&json!("refused"), &json!("Thiếu ngày")));
+    assert_eq!(
+        (&refused["state"], &refused["refusal"]),
+        (&json!("refused"), &json!("Thiếu ngày"))
+    );
     assert_eq!(author.get("/api/v1/inbox").json()["refused"], json!([refused]));
     assert_eq!(leader.get("/api/v1/inbox").json()["refused"], json!([]));
     assert_eq!(author.get("/api/v1/bulletins?state=refused").json(), json!([refused]));
@@ -119,8 +134,14 @@ fn approval_is_asked_for_given_and_taken_back_with_a_reason() {
     assert_eq!(renamed.json()["state"], "draft");
     assert_eq!(country.server.told(), [Notice::Stopped(known)]);
     let listed = author.get("/api/v1/broadcasts").json();
-    assert_eq!((&listed[0]["state"], &listed[0]["reason"]), (&json!("failed"), &json!("not_approved")));
-    assert_eq!((&waits(author)[0]["whom"], &waits(author)[0]["until"]), (&json!("author"), &json!(start)));
+    assert_eq!(
+        (&listed[0]["state"], &listed[0]["reason"]),
+        (&json!("failed"), &json!("not_approved"))
+    );
+    assert_eq!(
+        (&waits(author)[0]["whom"], &waits(author)[0]["until"]),
+        (&json!("author"), &json!(start))
+    );
     assert_eq!(leader.post(&path("approve"), Value::Null).status, 200);
     let told = country.server.told();
     assert!(matches!(told[..], [Notice::Accepted(it)] if it != known), "{told:?}");
@@ -140,7 +161,11 @@ fn a_commune_answers_for_itself() {
     let wrong = author.post(&send, json!({ "areas": [country.province] }));
     assert_eq!(wrong.error(), (422, "invalid".into(), vec!["areas".into()]));
     let sent = author.post(&send, areas);
-    assert_eq!((sent.status, sent.json().as_array().unwrap().len()), (200, 2), "{sent:?}");
+    assert_eq!(
+        (sent.status, sent.json().as_array().unwrap().len()),
+        (200, 2),
+        "{sent:?}"
+    );
     let urgent = country.approved(&country.leader, "Lũ", "emergency", &country.province, 0.5);
     let urgent = author.post(&format!("/api/v1/bulletins/{urgent}/send"), json!({ "areas": [east] }));
     assert_eq!(urgent.error(), (409, "emergency".into(), vec![]));
@@ -152,9 +177,19 @@ fn a_commune_answers_for_itself() {
     assert_eq!(title.error().1, "forbidden");
     let mine = || officer.get("/api/v1/inbox").json()["received"].clone();
     assert_eq!(mine().as_array().unwrap().len(), 1);
-    assert_eq!((&mine()[0]["area_id"], &mine()[0]["note"]), (&json!(east), &json!("Trước thứ sáu")));
-    assert_eq!((&mine()[0]["may_answer"], &mine()[0]["report"]["state"]), (&json!(true), &json!("received")));
-    assert_eq!(author.get("/api/v1/inbox").json()["received"], json!([]), "they have sent it");
+    assert_eq!(
+        (&mine()[0]["area_id"], &mine()[0]["note"]),
+        (&json!(east), &json!("Trước thứ sáu"))
+    );
+    assert_eq!(
+        (&mine()[0]["may_answer"], &mine()[0]["report"]["state"]),
+        (&json!(true), &json!("received"))
+    );
+    assert_eq!(
+        author.get("/api/v1/inbox").json()["received"],
+        json!([]),
+        "they have sent it"
+    );
     let only = officer.get(&format!("/api/v1/bulletins/{id}/deliveries")).json();
     assert_eq!(only.as_array().unwrap().len(), 1);
 
@@ -164,10 +199,20 @@ fn a_commune_answers_for_itself() {
     assert_eq!(early.error(), (409, "not_accepted".into(), vec![]));
     let delivery = mine()[0]["id"].as_str().unwrap().to_owned();
     let refuse = json!({ "reason": "Trùng tuần trước" });
-    let refused = officer.post(&format!("/api/v1/inbox/{delivery}/refuse"), refuse.clone()).json();
-    assert_eq!((&refused["answer"], &refused["reason"]), (&json!("refused"), &json!("Trùng tuần trước")));
-    let accepted = officer.post(&format!("/api/v1/inbox/{delivery}/accept"), Value::Null).json();
-    assert_eq!((&accepted["answer"], accepted.get("reason")), (&json!("accepted"), None));
+    let refused = officer
+        .post(&format!("/api/v1/inbox/{delivery}/refuse"), refuse.clone())
+        .json();
+    assert_eq!(
+        (&refused["answer"], &refused["reason"]),
+        (&json!("refused"), &json!("Trùng tuần trước"))
+    );
+    let accepted = officer
+        .post(&format!("/api/v1/inbox/{delivery}/accept"), Value::Null)
+        .json();
+    assert_eq!(
+        (&accepted["answer"], accepted.get("reason")),
+        (&json!("accepted"), None)
+    );
     assert_eq!(officer.post("/api/v1/broadcasts", body(&[east])).status, 201);
     let scheduled = officer.post(&format!("/api/v1/inbox/{delivery}/refuse"), refuse);
     assert_eq!(scheduled.error(), (409, "scheduled".into(), vec![]));
@@ -176,10 +221,22 @@ fn a_commune_answers_for_itself() {
         let mut all = all.as_array().unwrap().iter();
         all.find(|it| it["area_id"] == area).unwrap()["report"]["state"].clone()
     };
-    assert_eq!((state(east), state(&country.west)), (json!("scheduled"), json!("received")));
-    let elsewhere = all.as_array().unwrap().iter().find(|it| it["area_id"] == *country.west).unwrap()["id"].clone();
+    assert_eq!(
+        (state(east), state(&country.west)),
+        (json!("scheduled"), json!("received"))
+    );
+    let elsewhere = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["area_id"] == *country.west)
+        .unwrap()["id"]
+        .clone();
     let elsewhere = format!("/api/v1/inbox/{}/accept", elsewhere.as_str().unwrap());
-    assert_eq!(officer.post(&elsewhere, Value::Null).error(), (404, "not_found".into(), vec![]));
+    assert_eq!(
+        officer.post(&elsewhere, Value::Null).error(),
+        (404, "not_found".into(), vec![])
+    );
 
     // An emergency asks nobody, and is there to be read of.
     let flood = country.approved(&country.leader, "Lũ về", "emergency", &country.province, 0.5);
@@ -217,15 +274,30 @@ fn the_officer_decides_which_priority_goes_first() {
         .iter()
         .map(|it| {
             let of = |which: &str| it[which]["broadcast_id"].as_str().unwrap().to_owned();
-            (of("above"), of("own"), it["above"]["movable"].clone(), it["receivers"].clone())
+            (
+                of("above"),
+                of("own"),
+                it["above"]["movable"].clone(),
+                it["receivers"].clone(),
+            )
         })
         .collect();
     assert_eq!(rivals.len(), 2, "{rivals:?}");
-    assert!(rivals.contains(&(second.clone(), first.clone(), json!(true), json!(1))), "{rivals:?}");
-    assert!(rivals.contains(&(third.clone(), first.clone(), json!(false), json!(1))), "{rivals:?}");
-    let order = |first: &str, second: &str| officer.post("/api/v1/inbox/order", json!({ "first": first, "second": second }));
+    assert!(
+        rivals.contains(&(second.clone(), first.clone(), json!(true), json!(1))),
+        "{rivals:?}"
+    );
+    assert!(
+        rivals.contains(&(third.clone(), first.clone(), json!(false), json!(1))),
+        "{rivals:?}"
+    );
+    let order =
+        |first: &str, second: &str| officer.post("/api/v1/inbox/order", json!({ "first": first, "second": second }));
     assert_eq!(order(&first, &third).error().1, "forbidden");
-    assert_eq!(order(&first, "x").error(), (422, "invalid".into(), vec!["second".into()]));
+    assert_eq!(
+        order(&first, "x").error(),
+        (422, "invalid".into(), vec!["second".into()])
+    );
     country.server.told();
     let moved = order(&third, &first);
     assert_eq!(moved.status, 200, "{moved:?}");
@@ -236,7 +308,10 @@ fn the_officer_decides_which_priority_goes_first() {
     assert_eq!(moved.json()["start"], end(&third));
     let id = loa_protocol::BroadcastId::parse(&first).unwrap();
     let told = country.server.told();
-    assert!(matches!(told[..], [Notice::Stopped(it), Notice::Accepted(_)] if it == id), "{told:?}");
+    assert!(
+        matches!(told[..], [Notice::Stopped(it), Notice::Accepted(_)] if it == id),
+        "{told:?}"
+    );
     assert_eq!(officer.get(&list).json(), json!([]));
     assert_eq!(order(&third, &first).error(), (404, "not_found".into(), vec![]));
 
@@ -269,16 +344,25 @@ fn accounts_are_whose_they_are() {
     let country = Country::new();
     let of = |who: &Client, query: &str| who.get(&format!("/api/v1/accounts{query}"));
     let whole = of(&country.author, "").json();
-    assert_eq!((&whole["broadcasts"], &whole["planned_ms"], whole.get("ratio")), (&json!(0), &json!(0), None));
+    assert_eq!(
+        (&whole["broadcasts"], &whole["planned_ms"], whole.get("ratio")),
+        (&json!(0), &json!(0), None)
+    );
     assert_eq!(whole["by_class"].as_array().unwrap().len(), 3);
     let west = format!("?area_id={}", country.west);
     assert_eq!(of(&country.author, &west).status, 200);
-    assert_eq!(of(&country.officer, &west).error(), (422, "invalid".into(), vec!["area_id".into()]));
+    assert_eq!(
+        of(&country.officer, &west).error(),
+        (422, "invalid".into(), vec!["area_id".into()])
+    );
     for (query, field) in [
         ("?from=mai", "from"),
         ("?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "from"),
         ("?area_id=x", "area_id"),
     ] {
-        assert_eq!(of(&country.author, query).error(), (422, "invalid".into(), vec![field.into()]));
+        assert_eq!(
+            of(&country.author, query).error(),
+            (422, "invalid".into(), vec![field.into()])
+        );
     }
 }

@@ -66,10 +66,7 @@ pub(super) async fn approval_is_asked_for_refused_and_withdrawn(url: &str) {
 
     let silent = store.refuse(&actor(), NOW, user, id, "  ").await;
     assert_eq!(invalid(silent), ("reason", Invalid::Empty));
-    let (refused, none) = store
-        .refuse(&actor(), NOW, user, id, " Thiếu tên trạm ")
-        .await
-        .unwrap();
+    let (refused, none) = store.refuse(&actor(), NOW, user, id, " Thiếu tên trạm ").await.unwrap();
     assert_eq!(
         (refused.state, refused.refusal.as_deref(), none.len()),
         (BulletinState::Refused, Some("Thiếu tên trạm"), 0)
@@ -102,7 +99,11 @@ pub(super) async fn approval_is_asked_for_refused_and_withdrawn(url: &str) {
     assert_eq!(change(title("Nước sạch 3")).await.0.state, BulletinState::Draft);
 
     let lines = store.lines(100).await.unwrap();
-    let acts: Vec<_> = lines.iter().rev().filter(|it| it.what.starts_with("bulletin.")).collect();
+    let acts: Vec<_> = lines
+        .iter()
+        .rev()
+        .filter(|it| it.what.starts_with("bulletin."))
+        .collect();
     let said: Vec<_> = acts.iter().map(|it| &*it.what).collect();
     let wanted = [
         "bulletin.upload",
@@ -118,7 +119,11 @@ pub(super) async fn approval_is_asked_for_refused_and_withdrawn(url: &str) {
     assert_eq!(said, wanted);
     assert!(acts[2].after.as_ref().unwrap().contains("Thiếu tên trạm"));
     assert!(acts.iter().all(|it| it.area == Some(world.commune)));
-    assert!(lines.iter().any(|it| it.what == "broadcast.failed" && it.detail == "not_approved"));
+    assert!(
+        lines
+            .iter()
+            .any(|it| it.what == "broadcast.failed" && it.detail == "not_approved")
+    );
     store.close().await;
 }
 
@@ -168,9 +173,15 @@ pub(super) async fn what_fails_for_want_of_approval_comes_back_in_time(url: &str
     let turn = store.broadcast_by_id(planned[0]).await.unwrap();
     let key = later(30);
     let key = civil(chrono_tz::Asia::Ho_Chi_Minh, key).format(FORM).to_string();
-    assert_eq!((turn.state, turn.schedule), (BroadcastState::Scheduled, Some((schedule.id, key))));
+    assert_eq!(
+        (turn.state, turn.schedule),
+        (BroadcastState::Scheduled, Some((schedule.id, key)))
+    );
     let it = store.broadcast_by_id(planned[1]).await.unwrap();
-    assert_eq!((it.start, it.end, it.target, it.counts.targeted), (soon.start, soon.end, soon.target, 2));
+    assert_eq!(
+        (it.start, it.end, it.target, it.counts.targeted),
+        (soon.start, soon.end, soon.target, 2)
+    );
     assert_eq!(fares(&world, soon.id).await.1.as_deref(), Some("changed"));
     assert_eq!(fares(&world, over.id).await.1.as_deref(), Some("not_approved"));
     assert!(store.unapproved(NOW).await.unwrap().0.is_empty());
@@ -185,11 +196,16 @@ pub(super) async fn what_fails_for_want_of_approval_comes_back_in_time(url: &str
     let open = store.foreseen(NOW, later(1000), None).await.unwrap();
     assert_eq!(open.len(), 1);
     assert_eq!((open[0].bulletin, open[0].occurrence), (id, None));
-    let moved = store.move_broadcast(&actor(), NOW, user, open[0].item.broadcast, later(90)).await.unwrap();
+    let moved = store
+        .move_broadcast(&actor(), NOW, user, open[0].item.broadcast, later(90))
+        .await
+        .unwrap();
     assert_eq!((moved.start, moved.end), (later(90), later(100)));
     let stopped = (BroadcastState::Stopped, Some("changed".to_owned()));
     assert_eq!(fares(&world, open[0].item.broadcast).await, stopped);
-    let again = store.move_broadcast(&actor(), NOW, user, open[0].item.broadcast, later(95)).await;
+    let again = store
+        .move_broadcast(&actor(), NOW, user, open[0].item.broadcast, later(95))
+        .await;
     assert!(matches!(again, Err(Error::State(Refusal::Over))));
     store.close().await;
 }
@@ -210,11 +226,7 @@ async fn reported(world: &World, receiver: ReceiverId, broadcast: BroadcastId, o
 
 async fn air(world: &World, id: BroadcastId, state: State) {
     // What becomes of a broadcast is durable at once, and all facts before it.
-    world
-        .store
-        .record(Fact::Broadcast(id, state, later(30)))
-        .await
-        .unwrap();
+    world.store.record(Fact::Broadcast(id, state, later(30))).await.unwrap();
 }
 
 pub(super) async fn what_is_sent_down_is_answered_and_reported_on(url: &str) {
@@ -248,11 +260,16 @@ pub(super) async fn what_is_sent_down_is_answered_and_reported_on(url: &str) {
     let mut areas = vec![world.commune, world.village];
     areas.sort();
     assert_eq!(store.bulletin(id).await.unwrap().sent_to, areas);
-    let listed = store.bulletins(None, 10, &Wanted::default(), &|it| !it.sent_to.is_empty()).await;
+    let listed = store
+        .bulletins(None, 10, &Wanted::default(), &|it| !it.sent_to.is_empty())
+        .await;
     assert_eq!(listed.unwrap().len(), 1);
     let of = |all: &[Delivery], area| all.iter().find(|it| it.area == area).unwrap().clone();
     let (commune, village) = (of(&sent, world.commune), of(&sent, world.village));
-    assert_eq!((commune.note.as_deref(), commune.accepted()), (Some("Phát trước thứ sáu"), false));
+    assert_eq!(
+        (commune.note.as_deref(), commune.accepted()),
+        (Some("Phát trước thứ sáu"), false)
+    );
     let fared = async |it: &Delivery| {
         let all = store.reports(NOW, std::slice::from_ref(it)).await.unwrap();
         (all[0].fared, all[0].next, all[0].receivers)
@@ -261,8 +278,14 @@ pub(super) async fn what_is_sent_down_is_answered_and_reported_on(url: &str) {
 
     let accepted = store.answer(&actor(), NOW, user, commune.id, None).await.unwrap();
     assert!(accepted.accepted());
-    let refused = store.answer(&actor(), NOW, user, village.id, Some("Trùng tuần trước")).await.unwrap();
-    assert_eq!(refused.answer.as_ref().unwrap().refusal.as_deref(), Some("Trùng tuần trước"));
+    let refused = store
+        .answer(&actor(), NOW, user, village.id, Some("Trùng tuần trước"))
+        .await
+        .unwrap();
+    assert_eq!(
+        refused.answer.as_ref().unwrap().refusal.as_deref(),
+        Some("Trùng tuần trước")
+    );
     assert_eq!(fared(&refused).await.0, Fared::Refused);
     let late = store.answer(&actor(), later(3600), user, village.id, None).await;
     assert!(matches!(late, Err(Error::State(Refusal::Expired))));
@@ -272,7 +295,11 @@ pub(super) async fn what_is_sent_down_is_answered_and_reported_on(url: &str) {
     assert!(matches!(beyond, Err(Error::State(Refusal::Expired))));
     let it = accept(&world, at(30, id, &[world.commune])).await;
     assert_eq!(fared(&accepted).await, (Fared::Scheduled, Some(it.start), (0, 0)));
-    assert_eq!(fared(&refused).await.0, Fared::Scheduled, "the village lies in the commune");
+    assert_eq!(
+        fared(&refused).await.0,
+        Fared::Scheduled,
+        "the village lies in the commune"
+    );
     let scheduled = store.answer(&actor(), NOW, user, commune.id, Some("Thôi")).await;
     assert!(matches!(scheduled, Err(Error::State(Refusal::Scheduled))));
     air(&world, it.id, State::OnAir).await;
@@ -288,8 +315,14 @@ pub(super) async fn what_is_sent_down_is_answered_and_reported_on(url: &str) {
     assert_eq!((anew.len(), anew[0].id, anew[0].answer.clone()), (1, village.id, None));
     let lines = store.lines(100).await.unwrap();
     let of_village = lines.iter().filter(|it| it.area == Some(world.village));
-    let acts: Vec<_> = of_village.map(|it| &*it.what).filter(|it| !it.starts_with("area.")).collect();
-    assert!(acts.contains(&"bulletin.send") && acts.contains(&"inbox.refuse"), "{acts:?}");
+    let acts: Vec<_> = of_village
+        .map(|it| &*it.what)
+        .filter(|it| !it.starts_with("area."))
+        .collect();
+    assert!(
+        acts.contains(&"bulletin.send") && acts.contains(&"inbox.refuse"),
+        "{acts:?}"
+    );
     assert!(lines.iter().any(|it| it.what == "inbox.accept"));
     store.delete_bulletin(&actor(), NOW, id).await.unwrap().unwrap();
     assert!(store.deliveries(None).await.unwrap().is_empty());
