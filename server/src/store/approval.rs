@@ -5,7 +5,7 @@
 use loa_protocol::{BroadcastId, UnixMicros};
 use serde_json::{Value, json};
 
-use super::broadcasts::{Target, area_of};
+use super::broadcasts::area_of;
 use super::planned::{self, Planned};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros, written};
@@ -248,11 +248,8 @@ async fn plan_anew(
     if done.rows_affected() == 0 {
         return Ok(None);
     }
-    let target: &Target = &row.target;
-    row.allowed_by = match overrides::holds(tx, leave, row.start, target).await? {
-        true => leave,
-        false => None,
-    };
+    let holds = overrides::holds(tx, leave, row.start, &row.target).await?;
+    row.allowed_by = leave.filter(|_| holds);
     planned::insert(tx, &row).await?;
     let of = Told {
         what: "broadcast.planned",

@@ -4,8 +4,8 @@
 use loa_protocol::precedence::Class;
 use loa_protocol::{AreaId, UnixMicros};
 use serde_json::json;
+use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
 use super::broadcasts::{Target, distinct};
 use super::error::{Invalid, Refusal};
@@ -294,9 +294,9 @@ impl Store {
     }
 }
 
-fn select(condition: &'static str) -> sqlx::SqlStr {
+fn select(condition: &'static str) -> AssertSqlSafe<String> {
     // Both parts are constants of this file.
-    AssertSqlSafe([SELECT, condition].concat()).into_sql_str()
+    AssertSqlSafe([SELECT, condition].concat())
 }
 
 fn read(row: &AnyRow) -> Result<Delivery, Error> {

@@ -1,7 +1,7 @@
 //! What came of bulletins, place by place. Here: when one begins next in an area, how it fared there, and until when what is not approved
 //! has to be; all of it follows from schedules, broadcasts and receipts, and nothing is kept twice.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
 
@@ -130,12 +130,12 @@ impl Store {
     pub async fn reports(&self, now: UnixMicros, deliveries: &[Delivery]) -> Result<Vec<Report>, Error> {
         let (ground, schedules) = (self.ground().await?, self.schedules().await?);
         let mut known: BTreeMap<BulletinId, (ByArea, Vec<(Target, UnixMicros)>)> = BTreeMap::new();
+        for id in deliveries.iter().map(|it| it.bulletin).collect::<BTreeSet<_>>() {
+            let starts = self.starts_of(now, id, &schedules).await?;
+            known.insert(id, (self.sounded(id).await?, starts));
+        }
         let mut reports = Vec::new();
         for it in deliveries {
-            if !known.contains_key(&it.bulletin) {
-                let starts = self.starts_of(now, it.bulletin, &schedules).await?;
-                known.insert(it.bulletin, (self.sounded(it.bulletin).await?, starts));
-            }
             let (sounded, starts) = &known[&it.bulletin];
             // What one broadcast came to in all places of the area.
             let mut here: BTreeMap<BroadcastId, Sounded> = BTreeMap::new();
