@@ -208,6 +208,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was planned and what sounded
+         * @description Added up over the receivers of an area, for broadcasts that were to begin in the period: those that failed count as planned, those that
+         *     were stopped or changed before they began do not.
+         */
+        get: operations["accounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/areas": {
         parameters: {
             query?: never;
@@ -257,7 +278,7 @@ export interface paths {
         /** Broadcasts */
         get: operations["listBroadcasts"];
         put?: never;
-        /** Broadcast a bulletin */
+        /** Broadcast a bulletin, or relay another station */
         post: operations["broadcast"];
         delete?: never;
         options?: never;
@@ -311,7 +332,8 @@ export interface paths {
         put?: never;
         /**
          * Upload a bulletin
-         * @description MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis or Opus. A new bulletin is a draft: somebody has to approve it.
+         * @description MP3, AAC/M4A, FLAC, WAV, Ogg Vorbis or Opus. A new bulletin is a draft: somebody has to approve it. One whose sound is there
+         *     already in that area is taken, too: `duplicate_of` says which has it.
          */
         post: operations["uploadBulletin"];
         delete?: never;
@@ -340,6 +362,33 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/bulletins/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a bulletin
+         * @description Its sound and its original are gone for good; that it was there, and was broadcast, stays in the record. Takes the right to
+         *     make bulletins there.
+         */
+        delete: operations["deleteBulletin"];
+        options?: never;
+        head?: never;
+        /**
+         * Change what is known of a bulletin
+         * @description Not its sound, nor its class. Takes the right to make bulletins there. Under another title it has to be approved again: one that was
+         *     submitted or approved is a draft then, and what was scheduled of it fails with the reason `not_approved`. Nothing else that is changed
+         *     here asks for that.
+         */
+        patch: operations["changeBulletin"];
+        trace?: never;
+    };
     "/api/v1/bulletins/{id}/approve": {
         parameters: {
             query?: never;
@@ -349,7 +398,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Approve a bulletin */
+        /**
+         * Approve a bulletin
+         * @description It need not have been submitted. Broadcasts of it that had failed for want of approval and have not begun are planned anew. Under another
+         *     title it has to be approved again; another folder, field, language, expiry or other tags change nothing about it.
+         */
         post: operations["approveBulletin"];
         delete?: never;
         options?: never;
@@ -368,6 +421,102 @@ export interface paths {
         get: operations["bulletinAudio"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulletins/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where a bulletin was sent, and what came of it */
+        get: operations["bulletinDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulletins/{id}/peaks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The outline of a bulletin's sound */
+        get: operations["bulletinPeaks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulletins/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuse a bulletin, or withdraw its approval
+         * @description Takes the right to approve it. What is scheduled of it fails with the reason `not_approved`; what is on the air goes on.
+         */
+        post: operations["refuseBulletin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulletins/{id}/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a bulletin to areas below
+         * @description It has to be approved. Each area answers for itself (`acceptDelivery`, `refuseDelivery`); its people see the bulletin though it belongs to
+         *     the area above, and may schedule it there once it is accepted. An emergency is broadcast instead, and asks nobody. Takes the right to
+         *     make bulletins in the bulletin's own area, which the areas have to lie below.
+         */
+        post: operations["sendBulletin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulletins/{id}/submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for approval of a bulletin
+         * @description Takes the right to make bulletins there. One that was refused may be submitted again; one that is submitted or approved stays so.
+         */
+        post: operations["submitBulletin"];
         delete?: never;
         options?: never;
         head?: never;
@@ -459,11 +608,112 @@ export interface paths {
          * What changes, live
          * @description First an event `snapshot` (`Snapshot`), again whenever more has changed than single events tell; then `receiver`,
          *     `broadcast` and `bulletin`, each with the whole of what has changed (`Receiver`, `Broadcast`, `Bulletin`), and `claims` with
-         *     all that ask to be enrolled (a list of `Claim`), for who may enrol them.
+         *     all that ask to be enrolled (a list of `Claim`), for who may enrol them. `schedules` and `inbox` carry nothing: what they name has changed,
+         *     and who shows it asks for it.
          */
         get: operations["events"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What one has to see to
+         * @description What waits for approval and until when, what came from above for areas where one sees things, what was refused of one's own.
+         */
+        get: operations["inbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbox/order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide which of two broadcasts sounds first
+         * @description The second one is moved: it begins when the first one ends. Takes the right to broadcast wherever the second one sounds.
+         */
+        post: operations["orderRivals"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbox/rivals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Priority bulletins from above that meet an area's own
+         * @description Within the next 31 days, in the order of time.
+         */
+        get: operations["listRivals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbox/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept what was sent to an area
+         * @description It may be scheduled there from now on. Takes the right to broadcast there.
+         */
+        post: operations["acceptDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbox/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuse what was sent to an area
+         * @description Who sent it reads why. Takes the right to broadcast there.
+         */
+        post: operations["refuseDelivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -498,6 +748,49 @@ export interface paths {
         put?: never;
         /** See whose a link is */
         post: operations["lookAtLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Speak live
+         * @description Takes the studio of the target's receivers, for who asks alone, until it is ended, silent for too long, or stopped. Sound is sent to
+         *     `/api/v1/live/{id}/sound`. What is said is kept as a bulletin.
+         */
+        post: operations["speak"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live/{id}/sound": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The sound of a live broadcast
+         * @description A WebSocket. Binary messages are sound: 48 kHz, mono, 16 bit, little-endian, as it comes from the microphone. The text `end` ends the
+         *     broadcast once all of it has sounded. The server says how it stands: `{"state":"waiting"}`, `{"state":"on_air"}`, `{"state":"over"}`.
+         *     Whoever lost the line may come back within seconds.
+         */
+        get: operations["liveSound"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1132,6 +1425,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin an upload
+         * @description tus 1.0: `Upload-Length` says how many bytes will come, by PATCH; `Location` says where to. What nothing came of for a day
+         *     is removed.
+         */
+        post: operations["beginUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far an upload has come
+         * @description Asked by HEAD, as tus does, the headers say the same.
+         */
+        get: operations["uploadProgress"];
+        put?: never;
+        post?: never;
+        /** Give an upload up */
+        delete: operations["endUpload"];
+        options?: never;
+        head?: never;
+        /**
+         * The next piece of an upload
+         * @description tus 1.0: `Upload-Offset` says where it begins, which must be where the last one ended. Of a piece that is cut off, what came stays.
+         */
+        patch: operations["continueUpload"];
+        trace?: never;
+    };
+    "/api/v1/uploads/{id}/bulletin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a bulletin of an upload
+         * @description The same as uploading it at once. What cannot be taken as audio is gone afterwards; after another mistake the upload stays.
+         */
+        post: operations["bulletinOfUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1242,6 +1601,14 @@ export interface components {
             /** @description The latest first. */
             sessions: components["schemas"]["Seen"][];
         };
+        /** @description What was planned and what sounded. */
+        Accounts: components["schemas"]["Sum"] & {
+            by_class: components["schemas"]["OfClass"][];
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+        };
         /** @description What a device is to be: a new receiver (`name`, `area_id`, `volume`) or another in the place of one (`replaces`). */
         Approval: {
             area_id?: string;
@@ -1306,6 +1673,8 @@ export interface components {
             receivers: components["schemas"]["Counts"];
             /** @description The schedule that it came of. */
             schedule_id?: string;
+            /** @description Where its sound comes from, if it is no file. */
+            source?: components["schemas"]["Source"];
             /** Format: date-time */
             start: string;
             /** @enum {string} */
@@ -1320,19 +1689,59 @@ export interface components {
             class: components["schemas"]["Class"];
             /** Format: date-time */
             created_at: string;
+            /** @description The oldest other bulletin of the same area with the same sound. */
+            duplicate_of?: string;
             /** Format: int64 */
             duration_ms: number;
-            /** @description What was uploaded: `mp3`, `aac`, `flac`, `wav`, `vorbis`, `opus` or `other`; `text` if it was typed. */
+            /**
+             * Format: date-time
+             * @description From when on it is not broadcast any more.
+             */
+            expires_at?: string;
+            /** @description What it is about (lĩnh vực). */
+            field?: string;
+            /** @description Where it is put: names of folders with a `/` between them. */
+            folder?: string;
+            /** @description What was uploaded: `mp3`, `aac`, `flac`, `wav`, `vorbis`, `opus` or `other`. */
             format: string;
             id: string;
+            /** @description BCP 47. */
+            language: string;
+            /**
+             * Format: double
+             * @description Loudness of what sounds, in LUFS; absent, too, where it was not levelled.
+             */
+            lufs?: number;
+            /** @description Why it was refused. */
+            refusal?: string;
             /**
              * Format: int64
              * @description Samples of sound at 48 kHz.
              */
             samples: number;
+            /**
+             * Format: double
+             * @description Loudness of what was uploaded, in LUFS (EBU R 128); absent if it is silent or shorter than 400 ms.
+             */
+            source_lufs?: number;
             /** @enum {string} */
-            state: "draft" | "approved";
+            state: "draft" | "submitted" | "approved" | "refused";
+            tags: string[];
             title: string;
+        };
+        /** @description What is to change; what is absent stays. */
+        BulletinChange: {
+            /** @description From when on it is not broadcast any more (RFC 3339); empty: never. */
+            expires_at?: string | null;
+            /** @description What it is about (lĩnh vực); empty: none any more. */
+            field?: string | null;
+            /** @description Names of folders with a `/` between them; empty: none any more. */
+            folder?: string | null;
+            /** @description BCP 47: `vi`, `en`, `hmn` … */
+            language?: string | null;
+            /** @description All tags, 20 at most. */
+            tags?: string[] | null;
+            title?: string | null;
         };
         /** @description What is to change about a user; what is absent stays. */
         Change: {
@@ -1417,6 +1826,30 @@ export interface components {
              */
             targeted: number;
         };
+        /** @description A bulletin in an area's inbox. */
+        Delivery: {
+            /** @description `accepted` or `refused`; absent: not answered. */
+            answer?: string;
+            /** Format: date-time */
+            answered_at?: string;
+            /** @description Whose inbox. */
+            area_id: string;
+            bulletin: components["schemas"]["Bulletin"];
+            id: string;
+            /** @description Who asks may answer. */
+            may_answer: boolean;
+            note?: string;
+            /** @description Why it was refused. */
+            reason?: string;
+            report: components["schemas"]["Report"];
+            /** Format: date-time */
+            sent_at: string;
+            /**
+             * Format: date-time
+             * @description From when on it is not to begin there any more.
+             */
+            valid_until?: string;
+        };
         /** @description What is different once. */
         Different: {
             bulletin_id?: string;
@@ -1440,6 +1873,8 @@ export interface components {
             };
             /** @description The same for people; Vietnamese unless the request prefers English. */
             message: string;
+            /** @description What still needs what was to be deleted. */
+            uses?: components["schemas"]["InUse"][];
         };
         /** @description A second factor. */
         Factor: {
@@ -1522,6 +1957,30 @@ export interface components {
         Imported: {
             schedules: components["schemas"]["ScheduleShape"][];
         };
+        /** @description What still needs something that was to be deleted. */
+        InUse: {
+            id: string;
+            /** @description `broadcast`: it is scheduled or on the air; `schedule`; `phrase`: it was recorded in it. */
+            kind: string;
+            /**
+             * Format: date-time
+             * @description When it sounds.
+             */
+            start?: string;
+            /** @description What it is called. */
+            title?: string;
+        };
+        /** @description What somebody has to see to. */
+        Inbox: {
+            /** @description Emergencies from above: they play at once, and wait for no answer. Of the last week, the last first. */
+            emergencies: components["schemas"]["Broadcast"][];
+            /** @description What came from above, the last first. */
+            received: components["schemas"]["Delivery"][];
+            /** @description Bulletins of one's own that were refused, the last made first. */
+            refused: components["schemas"]["Bulletin"][];
+            /** @description What is not approved and is asked for or is to sound; the soonest first, then what has no start yet. */
+            waiting: components["schemas"]["Waiting"][];
+        };
         /** @description Somebody to be invited. */
         Invitation: {
             display_name: string;
@@ -1561,6 +2020,14 @@ export interface components {
             /** @description What a program sends as `Authorization: Bearer …`. Shown this once. */
             token: string;
         };
+        /** @description What was moved. */
+        Moved: {
+            /**
+             * Format: date-time
+             * @description When it begins now.
+             */
+            start: string;
+        };
         /** @description A provider of sign-in. */
         Named: {
             /** @description What people call it. */
@@ -1575,9 +2042,12 @@ export interface components {
         };
         /** @description A broadcast that somebody asks for. */
         NewBroadcast: {
-            bulletin_id: string;
+            /** @description What sounds; absent: a relay does. */
+            bulletin_id?: string;
             /** @description What lets it go past hours and minutes. */
             override_id?: string;
+            /** @description Another station that sounds; absent: a bulletin does. */
+            relay?: components["schemas"]["NewRelay"];
             /**
              * Format: date-time
              * @description Absent: now.
@@ -1589,6 +2059,14 @@ export interface components {
         NewEnrolment: {
             /** @description What this receiver calls the server: a host name or an address. Absent: the setting `public.host`. */
             host?: string;
+        };
+        /** @description A live broadcast that somebody asks for, to speak in it at once. */
+        NewMicrophone: {
+            /** @description A chime sounds first; it does unless this says otherwise. */
+            chime?: boolean;
+            class: components["schemas"]["Class"];
+            target: components["schemas"]["Target"];
+            title: string;
         };
         /** @description Leave that somebody asks for. */
         NewOverride: {
@@ -1641,6 +2119,20 @@ export interface components {
              */
             volume?: number;
         };
+        /** @description Another station that is to be relayed (tiếp âm). */
+        NewRelay: {
+            class: components["schemas"]["Class"];
+            /** @description Approved bulletins that sound, by turns, while the station is gone, silent or noise; none: silence. */
+            fallback_bulletin_ids?: string[];
+            title: string;
+            /** Format: date-time */
+            until: string;
+            /**
+             * @description Its stream: MP3, AAC, Ogg Vorbis or Opus by http or https; of hosts that the server's settings name also HLS (`.m3u8`), RTSP, SRT,
+             *     and a sound card of the server (`alsa:hw:0`).
+             */
+            url: string;
+        };
         /** @description What an area is to allow. */
         NewRules: {
             rules: components["schemas"]["Rules"];
@@ -1671,6 +2163,18 @@ export interface components {
             version?: number | null;
             /** @description The zone of civil times (IANA); absent: that of the areas that it is addressed to. */
             zone?: string | null;
+        };
+        /** @description A bulletin that is to be sent to areas below. */
+        NewSending: {
+            /** @description To these areas; each answers for itself. */
+            areas: string[];
+            /** @description A line, 500 characters at most. */
+            note?: string;
+            /**
+             * Format: date-time
+             * @description From when on it is not to begin there any more (RFC 3339).
+             */
+            valid_until?: string;
         };
         /** @description A bulletin that is typed. */
         NewSpeech: {
@@ -1711,6 +2215,19 @@ export interface components {
             /** @description What to call it. */
             name: string;
         };
+        /** @description What was planned and what sounded of one class. */
+        OfClass: components["schemas"]["Sum"] & {
+            class: components["schemas"]["Class"];
+        };
+        /** @description What the bulletin of an upload is to be. */
+        OfUpload: {
+            /** @description Whose it is. Absent: the only area in which who uploads makes bulletins, else of who may do everything everywhere. */
+            area_id?: string | null;
+            class: components["schemas"]["Class"];
+            title: string;
+            /** @description Silence before the first and after the last sound is left out. */
+            trim?: boolean | null;
+        };
         /** @description What is to be different about one occurrence: with neither `cancel` nor anything else, it is as the rule says again. */
         OneOccurrence: {
             /** @description What sounds instead. */
@@ -1730,6 +2247,13 @@ export interface components {
         Options: {
             /** @description For `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`. */
             options: Record<string, never>;
+        };
+        /** @description Which is to sound first. */
+        Order: {
+            /** @description The broadcast that stays where it is. */
+            first: string;
+            /** @description The one that is moved: it begins when the first one ends. */
+            second: string;
         };
         /** @description Leave to go past hours and minutes. */
         OverrideShape: {
@@ -1761,6 +2285,16 @@ export interface components {
             current: string;
             /** @description The one from now on. */
             password: string;
+        };
+        /** @description The outline of a bulletin's sound. */
+        Peaks: {
+            /** Format: int64 */
+            duration_ms: number;
+            /**
+             * @description The largest sample of each of up to 2048 stretches of equal length, full scale being 255; empty for bulletins that came
+             *     before outlines were drawn.
+             */
+            peaks: number[];
         };
         /** @description A user, as who manages people sees them. */
         Person: {
@@ -1832,6 +2366,19 @@ export interface components {
             duration_ms: number;
             parts: components["schemas"]["SpokenPart"][];
         };
+        /** @description How far an upload has come. */
+        Progress: {
+            /**
+             * Format: int64
+             * @description Bytes that it will have.
+             */
+            length: number;
+            /**
+             * Format: int64
+             * @description Bytes that are there: the next piece begins here.
+             */
+            offset: number;
+        };
         /** @description How a word is to be read. */
         Reading: {
             /** @description Where it holds, and below; absent: everywhere. */
@@ -1857,13 +2404,15 @@ export interface components {
             /**
              * @description `plays`: it does, or is to. `nothing`: nothing is to sound then. `hours`, `minutes`: what should sound may not.
              *     `revoked`, `offline` (it is not connected, or did not report), `refused` (by the receiver itself), `failed`,
-             *     `interrupted`; of the broadcast: `stopped`, `missed` (the server was not there), `not_approved`.
+             *     `interrupted`; of the broadcast: `stopped`, `missed` (the server was not there), `not_approved`, `expired` (the bulletin).
              */
             reason: string;
             title?: string;
         };
         /** @description What became of a broadcast at one receiver. */
         Receipt: {
+            /** @description What that comes to: `scheduled`, `received`, `playing`, `played` (whole), `interrupted`, `failed` or `refused`. */
+            account: string;
             /**
              * Format: int64
              * @description Samples at 48 kHz that were concealed or rebuilt from redundancy.
@@ -1895,7 +2444,10 @@ export interface components {
              *     `refused`, or `none` (never reported).
              */
             outcome: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description As long as the broadcast, until the receiver says more.
+             */
             planned_ms: number;
             /** Format: int64 */
             played_ms: number;
@@ -1989,10 +2541,72 @@ export interface components {
             /** @description User name; `-` for the server itself and for who has no name yet. */
             who: string;
         };
+        /** @description Why something is refused. */
+        Refusal: {
+            /** @description A line, 500 characters at most: who asked reads it. */
+            reason: string;
+        };
+        /** @description How a bulletin fares in an area. */
+        Report: {
+            /**
+             * Format: date-time
+             * @description When it was received, refused, began or ended; of `scheduled`: when it is to begin.
+             */
+            at: string;
+            /**
+             * Format: date-time
+             * @description When it begins next.
+             */
+            next_at?: string;
+            /**
+             * Format: int64
+             * @description Of those, who have played all of it.
+             */
+            played: number;
+            /**
+             * Format: int64
+             * @description Receivers of its last broadcast that has begun.
+             */
+            receivers: number;
+            /** @description `received`, `scheduled`, `playing`, `played` (whole, everywhere), `interrupted` (cut off, or not everywhere), `failed` or `refused`. */
+            state: string;
+        };
         /** @description What a link is to do. */
         Reset: {
             /** @description Whether it removes their second factors, too; `true` if absent. */
             factors?: boolean;
+        };
+        /** @description One of them. */
+        Rival: {
+            broadcast_id: string;
+            bulletin_id: string;
+            /** Format: date-time */
+            end: string;
+            /** @description Who asks may move it. */
+            movable: boolean;
+            /** @description The schedule that it comes of. */
+            schedule_id?: string;
+            /** Format: date-time */
+            start: string;
+            title: string;
+        };
+        /** @description Two priority bulletins that are to sound at one time and place. */
+        Rivals: {
+            /** @description What comes from above. */
+            above: components["schemas"]["Rival"];
+            /** @description As things are: `above` or `own`. */
+            first: string;
+            /**
+             * Format: date-time
+             * @description From when on both are to sound.
+             */
+            from: string;
+            /** @description What is the area's own. */
+            own: components["schemas"]["Rival"];
+            /** @description At how many receivers. */
+            receivers: number;
+            /** Format: date-time */
+            to: string;
         };
         /** @description What an area says of itself and all below it; what it does not say, it leaves to others. */
         Rules: {
@@ -2157,6 +2771,15 @@ export interface components {
             claims: components["schemas"]["Claim"][];
             receivers: components["schemas"]["Receiver"][];
         };
+        /** @description Where the sound of a live broadcast comes from. */
+        Source: {
+            /** @description `microphone` or `relay`. */
+            kind: string;
+            /** @description What is wrong with it now, so that its fallback sounds: `silent`, `noise`, or `gone: ` and why. */
+            trouble?: string;
+            /** @description The other station's address. */
+            url?: string;
+        };
         /** @description A part of a typed bulletin, and what is said for it. */
         SpokenPart: {
             /** @description Who says it. */
@@ -2173,6 +2796,23 @@ export interface components {
             /** Format: int32 */
             gap_ms: number;
             parts: components["schemas"]["SpokenPart"][];
+        };
+        /** @description Sums over all receivers. */
+        Sum: {
+            /**
+             * Format: int64
+             * @description Broadcasts that began, or should have.
+             */
+            broadcasts: number;
+            /** Format: int64 */
+            planned_ms: number;
+            /** Format: int64 */
+            played_ms: number;
+            /**
+             * Format: double
+             * @description The part that sounded, 0 to 1; absent if nothing was planned.
+             */
+            ratio?: number;
         };
         /** @description Where a broadcast sounds. */
         Target: {
@@ -2221,6 +2861,8 @@ export interface components {
             /** Format: binary */
             file: string;
             title: string;
+            /** @description `true`: silence before the first and after the last sound is left out. The original is kept as it is. */
+            trim?: boolean;
         };
         /** @description Who is signed in. */
         User: {
@@ -2228,6 +2870,19 @@ export interface components {
             grants: components["schemas"]["Grant"][];
             id: string;
             username: string;
+        };
+        /** @description A bulletin that waits for somebody. */
+        Waiting: {
+            bulletin: components["schemas"]["Bulletin"];
+            /** @description Who asks may approve it. */
+            may_approve: boolean;
+            /**
+             * Format: date-time
+             * @description When it is to begin: approved by then, or it fails. Absent: nothing is scheduled.
+             */
+            until?: string;
+            /** @description For whom: `approver` (it is submitted) or `author` (it is a draft, or was refused). */
+            whom: string;
         };
         /** @description How one can come in. */
         Ways: {
@@ -3288,6 +3943,87 @@ export interface operations {
             };
         };
     };
+    accounts: {
+        parameters: {
+            query?: {
+                /** @description In this area and below; absent: wherever one sees things. */
+                area_id?: string;
+                /** @description What was to begin from then on (RFC 3339); 30 days before `to` if absent. */
+                from?: string;
+                /** @description Before then; now if absent. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sums */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accounts"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     listAreas: {
         parameters: {
             query?: never;
@@ -3778,7 +4514,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `not_approved`: the bulletin is not approved; `silent`: by the rules of its areas it would sound nowhere then */
+            /** @description `not_approved`: the bulletin is not approved; `not_accepted`: it comes from above and was not accepted there; `expired`: it has expired by then; `silent`: by the rules of its areas it would sound nowhere then */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3993,6 +4729,18 @@ export interface operations {
                 before?: string;
                 /** @description How many at most, 1 to 1000; 200 if absent. */
                 limit?: number;
+                /** @description Words that title, folder, field or tags have, in any order and in part; without marks they find words with marks, too. */
+                search?: string;
+                /** @description In this folder, or in one within it. */
+                folder?: string;
+                /** @description About this (lĩnh vực). */
+                field?: string;
+                /** @description In this language. */
+                language?: string;
+                /** @description With this tag. */
+                tag?: string;
+                /** @description `draft`, `submitted`, `approved` or `refused`. */
+                state?: string;
             };
             header?: never;
             path?: never;
@@ -4275,6 +5023,205 @@ export interface operations {
             };
         };
     };
+    deleteBulletin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `in_use`: `uses` says what still needs it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    changeBulletin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulletinChange"];
+            };
+        };
+        responses: {
+            /** @description The bulletin */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bulletin"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `changed`: somebody else has changed its state meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     approveBulletin: {
         parameters: {
             query?: never;
@@ -4324,6 +5271,15 @@ export interface operations {
             };
             /** @description `not_found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `changed`: somebody else has changed it meanwhile */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4422,6 +5378,475 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    bulletinDeliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Of areas where one sees things, the last sent first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"][];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    bulletinPeaks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The outline */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Peaks"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    refuseBulletin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Refusal"];
+            };
+        };
+        responses: {
+            /** @description The bulletin, with the reason */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bulletin"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `changed`: somebody else has changed it meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    sendBulletin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSending"];
+            };
+        };
+        responses: {
+            /** @description What lies in the inboxes of these areas now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"][];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_approved`; `emergency`: it is broadcast, not sent */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    submitBulletin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bulletin */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bulletin"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `changed`: somebody else has changed it meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
             };
             /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
             429: {
@@ -4841,6 +6266,463 @@ export interface operations {
             };
         };
     };
+    inbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As of now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inbox"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    orderRivals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Order"];
+            };
+        };
+        responses: {
+            /** @description The second one was moved */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Moved"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: one of them is not to come, or not seen */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `over`: it has begun; `expired`, `not_approved`: its bulletin then; `silent`: by the rules of its areas it would sound nowhere then; `changed`: somebody else has changed it meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listRivals: {
+        parameters: {
+            query: {
+                /** @description The area whose people decide. */
+                area_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Pairs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rivals"][];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    acceptDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `expired`: its time is over; `changed`: it was sent anew meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    refuseDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Refusal"];
+            };
+        };
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `scheduled`: it is scheduled there; `changed`: it was sent anew meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     useLink: {
         parameters: {
             query?: never;
@@ -4978,6 +6860,185 @@ export interface operations {
                 };
             };
             /** @description `bad_request`, `internal` */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    speak: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMicrophone"];
+            };
+        };
+        responses: {
+            /** @description Its broadcast, which begins at once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `studio_taken`: somebody speaks there, and the message says who */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    liveSound: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: no live broadcast of who asks */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -6993,7 +9054,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `clashes`: it gets into others' way or they into its (`checkSchedule` tells which), and `despite_clashes` does not say that this is meant; `not_approved`: the override is not approved */
+            /** @description `clashes`: it gets into others' way or they into its (`checkSchedule` tells which), and `despite_clashes` does not say that this is meant; `not_approved`: the override is not approved; `not_accepted`: the bulletin comes from above and was not accepted there */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7168,6 +9229,15 @@ export interface operations {
             };
             /** @description `too_slow`: the request came in too slowly */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_accepted`: the bulletin comes from above and was not accepted there */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7586,7 +9656,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `changed`: somebody else has changed it since `version` */
+            /** @description `changed`: somebody else has changed it since `version`; `not_accepted` as `addSchedule` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8763,6 +10833,548 @@ export interface operations {
             };
             /** @description `not_found`: none of yours */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    beginUpload: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Bytes of the whole file */
+                "Upload-Length": number;
+                /** @description `1.0.0` */
+                "Tus-Resumable"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It may come */
+            201: {
+                headers: {
+                    /** @description Where its pieces go */
+                    Location?: string;
+                    /** @description `1.0.0` */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_many_uploads`: so many are under way already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `tus_version`: not 1.0.0 */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: more bytes than the server allows */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `empty_file`: none at all */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    uploadProgress: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description So far */
+            200: {
+                headers: {
+                    /** @description `1.0.0` */
+                    "Tus-Resumable"?: string;
+                    /** @description Bytes that it will have */
+                    "Upload-Length"?: number;
+                    /** @description Bytes that are there */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Progress"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    endUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    /** @description `1.0.0` */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `upload_busy`: a piece is coming just now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    continueUpload: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Where the piece begins */
+                "Upload-Offset": number;
+                /** @description `1.0.0` */
+                "Tus-Resumable"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The piece */
+        requestBody: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description It is there, and on the disk */
+            204: {
+                headers: {
+                    /** @description `1.0.0` */
+                    "Tus-Resumable"?: string;
+                    /** @description Where the next one begins */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `upload_offset`: pieces do not fit together; `upload_busy`: one is coming just now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `tus_version`: not 1.0.0 */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: more than was said; the upload is as it was */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: not `application/offset+octet-stream` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_audio`: the upload was given up */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `busy`: too many uploads at once */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    bulletinOfUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfUpload"];
+            };
+        };
+        responses: {
+            /** @description The bulletin */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bulletin"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `upload_unfinished`: not all of it is there; `upload_busy`: a piece is coming just now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields`; `empty_file`, `not_audio`, `no_audio_track`, `unsupported_audio`, `truncated`, `damaged`, `too_long`: the file was not taken */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
