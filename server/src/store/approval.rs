@@ -240,7 +240,7 @@ async fn plan_anew(
     leave: Option<OverrideId>,
 ) -> Result<Option<BroadcastId>, Error> {
     let done = sqlx::query(
-        "UPDATE broadcasts SET reason = 'changed' WHERE id = $1 AND state = 'failed' AND reason = 'not_approved'",
+        "UPDATE broadcasts SET state = 'stopped', reason = 'changed' WHERE id = $1 AND state = 'failed' AND reason = 'not_approved'",
     )
     .bind(old.to_string())
     .execute(&mut **tx)
