@@ -9,5 +9,6 @@ export default defineConfig({
   server: { proxy: { '/api': server, '/healthz': server } },
   // Fonts stay files: a data: font would need a wider content security policy.
   build: { assetsInlineLimit: 0 },
-  test: { include: ['src/**/*.test.ts'] }
+  // rrule's own modules, as the build takes them: Node would take its bundle, which has no named exports.
+  test: { include: ['src/**/*.test.ts'], server: { deps: { inline: ['rrule'] } } }
 });

@@ -1,5 +1,6 @@
 // A bulletin's way: submitted, refused with a reason, submitted again, approved, sent down, accepted by a commune.
 import { expect, test } from '@playwright/test';
+import { vi as say } from '../src/lib/words/schedule/vi';
 import { bulletin, looks, openUpload, section, titled, vi } from './console';
 import { env } from './env';
 import { Api, bothSizes, letIn, menu, more, places, username } from './office';
@@ -62,5 +63,7 @@ test('a bulletin is asked for, refused, approved, sent to a commune and accepted
   await bothSizes(officer, (size) => looks(officer, 'inbox-received', size));
   await received.getByRole('button', { name: more.acceptNamed(title) }).click();
   await expect(officer).toHaveURL(/\/schedule\?bulletin=[0-9a-f-]{36}$/);
+  const sentence = section(officer, say.editNew);
+  await expect(sentence.getByText(title).first()).toBeVisible();
   for (const page of [author, leader, officer]) await page.context().close();
 });

@@ -1,6 +1,7 @@
 // What the stories about people and receivers share: a server's API as its administrator calls it, places on the map, somebody
 // who was let in by a link, and the code that an authenticator app would show.
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { expect, request, type APIRequestContext, type Browser, type BrowserContext, type Page } from '@playwright/test';
 import { vi as more } from '../src/lib/words/more/vi';
 import { vi } from './console';
@@ -38,7 +39,7 @@ export class Api {
     return new Api(context, ((await answer.json()) as { csrf: string }).csrf);
   }
 
-  async call<T>(method: 'get' | 'post' | 'patch' | 'delete', path: string, data?: object): Promise<T> {
+  async call<T>(method: 'get' | 'post' | 'put' | 'patch' | 'delete', path: string, data?: object): Promise<T> {
     const answer = await this.context[method](path, { data, headers: { 'X-Loa-Csrf': this.csrf } });
     expect(answer.ok(), `${method} ${path}: ${answer.status()} ${await answer.text()}`).toBe(true);
     return (answer.status() === 204 ? undefined : await answer.json()) as T;
@@ -54,6 +55,16 @@ export class Api {
   async receiver(name: string, area_id: string): Promise<string> {
     const there = (await this.call<{ id: string; name: string }[]>('get', '/api/v1/receivers')).find((one) => one.name === name);
     return there?.id ?? (await this.call<{ receiver: { id: string } }>('post', '/api/v1/receivers', { name, area_id, host: '127.0.0.1' })).receiver.id;
+  }
+
+  /** A bulletin of that title in an area, uploaded and approved. */
+  async bulletin(title: string, mp3: string, area_id: string): Promise<string> {
+    const multipart = { title, class: 'normal', area_id, file: { name: 'bulletin.mp3', mimeType: 'audio/mpeg', buffer: readFileSync(mp3) } };
+    const answer = await this.context.post('/api/v1/bulletins', { multipart, headers: { 'X-Loa-Csrf': this.csrf } });
+    expect(answer.status(), await answer.text()).toBe(201);
+    const { id } = (await answer.json()) as { id: string };
+    await this.call('post', `/api/v1/bulletins/${id}/approve`);
+    return id;
   }
 
   async invite(username: string, display_name: string, grants: Grant[]): Promise<string> {

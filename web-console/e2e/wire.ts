@@ -3,7 +3,10 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 
 export class Wire {
   #sockets = new Set<Socket>();
+  /** Those to the server: what they bring is what it says. */
+  #far = new Set<Socket>();
   #silent = false;
+  #deaf = false;
   #server: Server;
   #port = 0;
 
@@ -28,8 +31,9 @@ export class Wire {
     await closed;
   }
 
-  /** Undoes `cut`, on the same port. */
+  /** Undoes all of that, on the same port. */
   async mend() {
+    this.speak();
     await this.#listen(this.#port);
   }
 
@@ -39,9 +43,15 @@ export class Wire {
     for (const socket of this.#sockets) socket.pause();
   }
 
-  /** Undoes `hush`. */
+  /** What the browser says arrives; what the server says does not. */
+  deafen() {
+    this.#deaf = true;
+    for (const socket of this.#far) socket.pause();
+  }
+
+  /** Undoes `hush` and `deafen`. */
   speak() {
-    this.#silent = false;
+    [this.#silent, this.#deaf] = [false, false];
     for (const socket of this.#sockets) socket.resume();
   }
 
@@ -57,6 +67,8 @@ export class Wire {
 
   #join(near: Socket) {
     const far = connect(Number(this.target.port || 80), this.target.hostname);
+    this.#far.add(far);
+    far.on('close', () => this.#far.delete(far));
     for (const [from, to] of [
       [near, far],
       [far, near]
@@ -69,7 +81,7 @@ export class Wire {
         this.#sockets.delete(from);
         to.destroy();
       });
-      if (this.#silent) from.pause();
+      if (this.#silent || (this.#deaf && from === far)) from.pause();
     }
   }
 }

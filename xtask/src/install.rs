@@ -209,12 +209,7 @@ fn apt(arguments: &[&str]) -> Result<()> {
 
 /// Runs a program to its end, its output shown.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    // Cargo has told us of our own package. Build scripts look at that: told to another cargo, everything that is built on them
-    // would be built once more than by a cargo that was called by itself.
-    let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-    for (name, _) in std::env::vars().filter(|(name, _)| own(name)) {
-        command.env_remove(name);
-    }
+    as_if_alone(command);
     let name = command.get_program().to_owned();
     let status = match command.status() {
         Ok(status) => status,
@@ -222,4 +217,13 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     };
     ensure!(status.success(), "{command:?} failed ({status})");
     Ok(())
+}
+
+/// Cargo has told us of our own package. Build scripts look at that: told to another cargo, everything that is built on them
+/// would be built once more than by a cargo that was called by itself.
+pub(crate) fn as_if_alone(command: &mut Command) {
+    let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars().filter(|(name, _)| own(name)) {
+        command.env_remove(name);
+    }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the demo, the tests, the benchmarks, and what they need installed. `cargo xtask --help` explains.
 #![forbid(unsafe_code)]
 
+mod across;
 mod bench;
 mod demo;
 mod firmware;

@@ -36,10 +36,7 @@ const STEPS: &[Step] = &[
     ("tests beside the code", || {
         cargo(&["test", "--workspace", "--exclude", "loa-tests"])
     }),
-    // One at a time: they start whole systems and listen to them in real time.
-    ("tests across crates", || {
-        cargo(&["test", "-p", "loa-tests", "--", "--test-threads=1"])
-    }),
+    ("tests across crates", crate::across::run),
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {

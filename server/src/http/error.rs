@@ -50,9 +50,9 @@ pub(super) struct Problem {
     code: &'static str,
     words: Words,
     fields: Vec<(String, Words)>,
-    uses: Vec<InUse>,
+    uses: Box<[InUse]>,
     /// When it is worth trying again, in seconds.
-    retry_after: Option<u64>,
+    retry_after: Option<u32>,
 }
 
 /// What handlers give.
@@ -68,7 +68,7 @@ impl Problem {
                 en: en.into(),
             },
             fields: Vec::new(),
-            uses: Vec::new(),
+            uses: Box::default(),
             retry_after: None,
         }
     }
@@ -89,7 +89,7 @@ impl Problem {
         let vi = format!("Quá nhiều yêu cầu. Thử lại sau {seconds} giây.");
         let en = format!("Too many requests. Try again in {seconds} seconds.");
         Self {
-            retry_after: u64::try_from(seconds).ok(),
+            retry_after: u32::try_from(seconds).ok(),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, "wait", vi, en)
         }
     }
@@ -171,7 +171,7 @@ impl Problem {
         let vi = format!("Sai quá nhiều lần. Hãy thử lại sau {seconds} giây.");
         let en = format!("Too many failed attempts. Try again in {seconds} seconds.");
         Self {
-            retry_after: Some(seconds),
+            retry_after: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, "wait", vi, en)
         }
     }
@@ -294,7 +294,7 @@ impl Problem {
             code: self.code.into(),
             message: say(&self.words),
             fields,
-            uses: self.uses.clone(),
+            uses: self.uses.to_vec(),
         }
     }
 }

@@ -32,7 +32,7 @@ impl Outline {
             let (now, later) = rest.split_at(room.min(rest.len()));
             self.largest = now.iter().fold(self.largest, |most, sample| most.max(sample.abs()));
             self.samples += now.len() as u64;
-            if self.samples % self.width == 0 {
+            if self.samples.is_multiple_of(self.width) {
                 self.close();
             }
             rest = later;
@@ -51,7 +51,7 @@ impl Outline {
 
     /// The largest sample of each stretch of equal length, full scale being 255.
     pub(super) fn finish(mut self) -> Vec<u8> {
-        if self.samples % self.width > 0 {
+        if !self.samples.is_multiple_of(self.width) {
             self.close();
         }
         self.peaks

@@ -95,10 +95,7 @@ pub(super) struct Stage<A: Archive> {
     alarms: mpsc::UnboundedReceiver<(ReceiverId, Sign)>,
     pub(super) studio: Arc<Studio>,
     /// What becomes of what is live.
-    live: (
-        mpsc::UnboundedSender<(BroadcastId, LiveNews)>,
-        mpsc::UnboundedReceiver<(BroadcastId, LiveNews)>,
-    ),
+    live: (mpsc::UnboundedSender<OfLive>, mpsc::UnboundedReceiver<OfLive>),
     pub(super) clock: fn() -> UnixMicros,
     pub(super) latency: u64,
     conductor: Conductor,
@@ -134,6 +131,9 @@ impl<A: Archive> Keeper<A> {
         }
     }
 }
+
+/// What becomes of a live broadcast.
+type OfLive = (BroadcastId, LiveNews);
 
 /// What was asked for by [`Output::Load`].
 enum Loaded {

@@ -47,10 +47,10 @@ pub(super) fn run(as_json: bool) -> Result<()> {
         make.args(["-stream_loop", "-1", "-i"]).arg(&spoken);
         speech::run(make.args(["-t", LENGTH]).args(*options).arg(&file))?;
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        let (mut said, mut hour) = (Value::Null, 0.0);
+        let mut said = Value::Null;
         for _ in 0..TURNS {
             let numbers = our_turn(&program, &file)?;
-            hour = 3600.0 / numbers[1];
+            let hour = 3600.0 / numbers[1];
             said = json!({ "before": numbers[2], "after": numbers[3] });
             ours.push(numbers[0] * hour);
             theirs.push(their_turn(&file)? * hour);

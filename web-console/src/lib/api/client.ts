@@ -85,8 +85,8 @@ function withWait(problem: Problem, retryAfter: string | null): Problem {
 type Untyped = { request: (method: string, path: string, init: object) => Promise<Answer<unknown>> };
 
 /** A request by its method and path, for the other files of this folder; `T` is what the server's document says. */
-export function ask<T>(method: 'get' | 'post' | 'patch' | 'delete', path: string, body?: object, query?: object): Promise<T> {
-  return take((api as unknown as Untyped).request(method, path, { body, params: { query } })) as Promise<T>;
+export function ask<T>(method: 'get' | 'post' | 'put' | 'patch' | 'delete', path: string, body?: object, query?: object, signal?: AbortSignal): Promise<T> {
+  return take((api as unknown as Untyped).request(method, path, { body, params: { query }, signal })) as Promise<T>;
 }
 
 /** Reads an error body; a proxy's HTML page or an empty body still becomes a problem with a code. */

@@ -28,6 +28,8 @@ class Live {
   claims = $state.raw<Claim[]>([]);
   /** Rises whenever something in inboxes has changed: who shows one asks for it. */
   inboxes = $state(0);
+  /** Rises when schedules have changed, or may have: who shows them asks. */
+  schedules = $state(0);
   readonly areas = new SvelteMap<string, Area>();
   readonly receivers = new SvelteMap<string, Receiver>();
   readonly broadcasts = new SvelteMap<string, Broadcast>();
@@ -71,12 +73,14 @@ class Live {
     source.onopen = () => this.#heard();
     source.onerror = () => this.#broke(source);
     on('claims', (all: Claim[]) => (this.claims = all));
+    on('schedules', () => (this.schedules += 1));
     on('snapshot', (whole: Snapshot & { claims?: Claim[] }) => {
       // Another one means that much has changed, perhaps what one may do.
       if (this.ready) void this.refresh().catch(() => undefined);
       this.#replace(whole);
       this.claims = whole.claims ?? [];
       this.inboxes += 1;
+      this.schedules += 1;
     });
     on('inbox', () => (this.inboxes += 1));
     on('receiver', (one: Receiver) => this.receivers.set(one.id, one));
