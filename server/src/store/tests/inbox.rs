@@ -331,7 +331,7 @@ pub(super) async fn what_is_sent_down_is_answered_and_reported_on(url: &str) {
 
 pub(super) async fn what_was_planned_and_what_sounded_is_added_up(url: &str) {
     let world = world(url).await;
-    let World { store, user, .. } = &world;
+    let World { store, .. } = &world;
     let id = of_area(&world, "Sáng", Class::Normal, None).await;
     let priority = of_area(&world, "Ưu tiên", Class::Priority, None).await;
     approve(&world, id).await;
