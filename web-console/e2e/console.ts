@@ -29,9 +29,10 @@ export async function signIn(page: Page, base = '') {
 
 /** Opens the upload form if it is closed. */
 export async function openUpload(page: Page) {
-  const title = page.getByLabel(vi.title);
-  if (!(await title.isVisible())) await page.locator('summary', { hasText: vi.uploadTitle }).click();
-  await expect(title).toBeVisible();
+  const summary = page.locator('summary', { hasText: vi.uploadTitle });
+  // What it opens comes a moment later: whether it is open is not told by what is in sight.
+  if (!(await summary.evaluate((it) => it.closest('details')?.open))) await summary.click();
+  await expect(page.getByLabel(vi.title)).toBeVisible();
 }
 
 /** Uploads the MP3 as a bulletin of this title and approves it. */
