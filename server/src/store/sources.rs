@@ -16,7 +16,7 @@ use super::pool::Transaction;
 use super::row::{Columns as _, integer, micros};
 use super::{
     Actor, Broadcast, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, Invalid, More, OverrideId,
-    Refusal, Store, Target, User, bulletins, ids, overrides, record, search,
+    Refusal, Store, Target, User, bulletins, ids, library, overrides, record, search,
 };
 use crate::media::live::Over;
 
@@ -107,6 +107,11 @@ impl Store {
         let tx = &mut work.tx;
         if new.overrides.is_some() && !overrides::holds(tx, new.overrides, new.start, &target).await? {
             return Err(Error::invalid("override_id", Invalid::Unknown));
+        }
+        if let Source::Relay { fallback, .. } = &new.source {
+            for id in fallback {
+                library::usable(tx, *id, new.start).await?;
+            }
         }
         if matches!(new.source, Source::Microphone { .. }) {
             free(tx, &new, &target, &reached).await?;
