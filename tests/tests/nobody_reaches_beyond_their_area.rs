@@ -10,7 +10,7 @@ mod area;
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
-use area::rows::{Ask, Gate, ROWS, Row, area_shown, broadcast_shown, ids, place_shown};
+use area::rows::{Ask, Gate, ROWS, Row, area_shown, broadcast_shown, bulletin_shown, ids, place_shown};
 use area::{At, Caller, VEILED, World, text};
 use loa_tests::{Api, PATIENCE, Reply, Server, Settings};
 use serde_json::{Value, json};
@@ -167,7 +167,7 @@ type Shown = fn(&World, &Caller, &Value) -> bool;
 const LISTS: [(&str, Shown); 4] = [
     ("areas", area_shown),
     ("receivers", place_shown),
-    ("bulletins", place_shown),
+    ("bulletins", bulletin_shown),
     ("broadcasts", broadcast_shown),
 ];
 

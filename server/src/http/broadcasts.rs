@@ -11,8 +11,9 @@ use super::bulletins::Page;
 use super::error::{Answer, Error, Guarded, Problem};
 use super::forecast::Ground;
 use super::gate::{Body, Caller, Query};
+use super::inbox::to_sound;
 use super::relays;
-use super::shapes::{Broadcast, NewBroadcast, Receipt, broadcast_id, instant, no_id};
+use super::shapes::{Broadcast, NewBroadcast, broadcast_id, instant, no_id};
 use super::view::{Place, View};
 use crate::authority::Right;
 use crate::playout::{LEAD, Notice};
@@ -55,7 +56,7 @@ pub(super) async fn list(
     responses(
         (status = 201, description = "Accepted: it will be on the air even if the server is killed now", body = Broadcast),
         (status = 404, description = "`not_found`: there is no such bulletin", body = Error),
-        (status = 409, description = "`not_approved`: the bulletin is not approved; `expired`: it has expired by then; `silent`: by the rules of its areas it would sound nowhere then", body = Error),
+        (status = 409, description = "`not_approved`: the bulletin is not approved; `not_accepted`: it comes from above and was not accepted there; `expired`: it has expired by then; `silent`: by the rules of its areas it would sound nowhere then", body = Error),
         (status = 422, description = "`invalid`: see `fields`", body = Error),
         Guarded
     ),
@@ -86,7 +87,7 @@ pub(super) async fn accept(
     caller.may_somewhere(Right::Broadcast)?;
     let view = View::new(app.store(), &caller.authority).await?;
     let found = app.store().bulletin(bulletin).await?;
-    caller.may_to(Right::See, view.path(found.area), "bulletin")?;
+    to_sound(&app, &view, &found, &target).await?;
     for right in rights(found.class) {
         reaches(&app, &caller, &view, *right, &target).await?;
     }
@@ -133,31 +134,8 @@ pub(super) async fn stop(State(app): State<App>, caller: Caller, Path(id): Path<
     Ok(Json(broadcast.into()))
 }
 
-/// What became of a broadcast, receiver by receiver
-#[utoipa::path(
-    get, path = "/api/v1/broadcasts/{id}/receipts", operation_id = "broadcastReceipts", tag = "broadcasts",
-    params(("id" = String, Path)),
-    responses(
-        (status = 200, description = "By the receivers' names", body = [Receipt]),
-        (status = 404, description = "`not_found`", body = Error),
-        Guarded
-    ),
-    security(("session" = []))
-)]
-pub(super) async fn receipts(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Answer<Json<Vec<Receipt>>> {
-    let (view, broadcast) = seen(&app, &caller, &id).await?;
-    let places = app.store().areas_of_receivers().await?;
-    let receipts = app.store().receipts(broadcast.id).await?.into_iter();
-    let seen = receipts.filter(|it| view.sees(&Place::In(places.get(&it.receiver).copied())));
-    Ok(Json(seen.map(|it| Receipt::new(it, broadcast.state)).collect()))
-}
-
 /// The broadcast of that identifier, if `caller` sees it.
-async fn seen(app: &App, caller: &Caller, id: &str) -> Answer<(View, store::Broadcast)> {
+pub(super) async fn seen(app: &App, caller: &Caller, id: &str) -> Answer<(View, store::Broadcast)> {
     let broadcast = app.store().broadcast_by_id(broadcast_id(id)?).await?;
     let view = View::new(app.store(), &caller.authority).await?;
     let places = app.store().areas_of_receivers().await?;

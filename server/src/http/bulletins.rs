@@ -1,20 +1,20 @@
-//! Bulletins, but for their sound (`upload`, `audio`).
+//! Bulletins, but for their sound (`upload`, `audio`) and whether they may be broadcast (`approval`).
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use loa_protocol::precedence::Class;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::App;
+use super::approval::silence;
 use super::error::{Answer, Error, Guarded, Problem};
 use super::gate::{Body, Caller, Query};
 use super::shapes::{instant, no_id};
 use super::shelf::{Bulletin, BulletinChange, Peaks};
 use super::view::{Place, View};
 use crate::authority::Right;
-use crate::store::{self, BulletinId, Wanted};
+use crate::store::{self, BulletinId, BulletinState, Wanted};
 
 /// Items on a page unless said otherwise.
 pub(super) const PAGE: u32 = 200;
@@ -78,6 +78,9 @@ pub(super) struct Shelf {
     /// With this tag.
     #[param(nullable = false)]
     tag: Option<String>,
+    /// `draft`, `submitted`, `approved` or `refused`.
+    #[param(nullable = false)]
+    state: Option<String>,
 }
 
 /// Bulletins
@@ -107,22 +110,31 @@ pub(super) async fn list(
         let (vi, en) = ("Nhiều nhất 200 ký tự.", "At most 200 characters.");
         return Err(Problem::field("search", vi, en));
     }
+    let state = shelf.state.as_deref().map(|name| {
+        BulletinState::named(name).ok_or_else(|| {
+            let vi = "Phải là draft, submitted, approved hoặc refused.";
+            Problem::field("state", vi, "Must be draft, submitted, approved or refused.")
+        })
+    });
     let wanted = Wanted {
         search,
         folder: shelf.folder,
         field: shelf.field,
         language: shelf.language,
         tag: shelf.tag,
+        state: state.transpose()?,
     };
     let view = View::new(app.store(), &caller.authority).await?;
-    let seen = |it: &store::Bulletin| view.sees(&Place::In(it.area));
+    let seen = |it: &store::Bulletin| view.sees(&Place::bulletin(it));
     let bulletins = app.store().bulletins(before, limit, &wanted, &seen).await?;
     Ok(Json(bulletins.into_iter().map(Bulletin::from).collect()))
 }
 
 /// Change what is known of a bulletin
 ///
-/// Not its sound, nor its class. Takes the right to make bulletins there.
+/// Not its sound, nor its class. Takes the right to make bulletins there. Under another title it has to be approved again: one that was
+/// submitted or approved is a draft then, and what was scheduled of it fails with the reason `not_approved`. Nothing else that is changed
+/// here asks for that.
 #[utoipa::path(
     patch, path = "/api/v1/bulletins/{id}", operation_id = "changeBulletin", tag = "bulletins",
     params(("id" = String, Path)),
@@ -130,6 +142,7 @@ pub(super) async fn list(
     responses(
         (status = 200, description = "The bulletin", body = Bulletin),
         (status = 404, description = "`not_found`", body = Error),
+        (status = 409, description = "`changed`: somebody else has changed its state meanwhile", body = Error),
         (status = 422, description = "`invalid`: see `fields`", body = Error),
         Guarded
     ),
@@ -163,7 +176,9 @@ pub(super) async fn change(
         expires,
     };
     let changed = app.store().change_bulletin(&caller.actor, app.now(), id, change);
-    Ok(Json(changed.await?.into()))
+    let (bulletin, withdrawn) = changed.await?;
+    silence(&app, withdrawn);
+    Ok(Json(bulletin.into()))
 }
 
 /// Delete a bulletin
@@ -214,32 +229,17 @@ pub(super) async fn peaks(State(app): State<App>, caller: Caller, Path(id): Path
     }))
 }
 
-/// Approve a bulletin
-#[utoipa::path(
-    post, path = "/api/v1/bulletins/{id}/approve", operation_id = "approveBulletin", tag = "bulletins",
-    params(("id" = String, Path)),
-    responses(
-        (status = 200, description = "The bulletin", body = Bulletin),
-        (status = 404, description = "`not_found`", body = Error),
-        Guarded
-    ),
-    security(("session" = []))
-)]
-pub(super) async fn approve(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer<Json<Bulletin>> {
-    let bulletin = may(&app, &caller, Right::Approve, &id).await?;
-    if bulletin.class == Class::Emergency {
-        may(&app, &caller, Right::Emergency, &id).await?;
-    }
-    let approved = app.store().approve(&caller.actor, app.now(), &caller.user, bulletin.id);
-    Ok(Json(approved.await?.into()))
-}
-
 /// The bulletin of that identifier, if `caller` has `right` over it.
 pub(super) async fn may(app: &App, caller: &Caller, right: Right, id: &str) -> Answer<store::Bulletin> {
     caller.may_somewhere(right)?;
     let id = BulletinId::parse(id).ok_or(store::Error::Missing("bulletin"))?;
     let bulletin = app.store().bulletin(id).await?;
     let view = View::new(app.store(), &caller.authority).await?;
-    caller.may_to(right, view.path(bulletin.area), "bulletin")?;
+    match (view.sees(&Place::bulletin(&bulletin)), right) {
+        (false, _) => return Err(Problem::missing("bulletin")),
+        // What was sent to one is seen, and no more than that.
+        (true, Right::See) => {}
+        (true, _) => caller.may(right, view.path(bulletin.area))?,
+    }
     Ok(bulletin)
 }

@@ -217,6 +217,7 @@ impl Problem {
             "broadcast" => "buổi phát",
             "bulletin" => "bản tin",
             "claim" => "thiết bị đang xin ghi danh",
+            "delivery" => "bản tin trong hộp thư",
             "override" => "cho phép ngoại lệ",
             "schedule" => "lịch phát",
             "receiver" => "cụm thu phát thanh",
@@ -366,6 +367,16 @@ impl From<store::Error> for Problem {
                     let vi = "Bản tin đã hết hạn vào lúc đó.";
                     let en = "The bulletin has expired by then.";
                     Self::new(StatusCode::CONFLICT, "expired", vi, en)
+                }
+                Refusal::Emergency => {
+                    let vi = "Bản tin khẩn cấp được phát ngay, không gửi vào hộp thư: hãy phát tới các địa bàn đó.";
+                    let en = "An emergency is broadcast at once, not sent: broadcast it to those areas.";
+                    Self::new(StatusCode::CONFLICT, "emergency", vi, en)
+                }
+                Refusal::Scheduled => {
+                    let vi = "Bản tin đang có lịch phát tại đây: hãy bỏ lịch trước khi từ chối.";
+                    let en = "It is scheduled there: remove that first.";
+                    Self::new(StatusCode::CONFLICT, "scheduled", vi, en)
                 }
                 Refusal::Over => {
                     let (vi, en) = ("Buổi phát đã kết thúc.", "The broadcast is over.");

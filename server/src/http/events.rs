@@ -49,7 +49,8 @@ pub(super) struct Snapshot {
 ///
 /// First an event `snapshot` (`Snapshot`), again whenever more has changed than single events tell; then `receiver`,
 /// `broadcast` and `bulletin`, each with the whole of what has changed (`Receiver`, `Broadcast`, `Bulletin`), and `claims` with
-/// all that ask to be enrolled (a list of `Claim`), for who may enrol them.
+/// all that ask to be enrolled (a list of `Claim`), for who may enrol them. `schedules` and `inbox` carry nothing: what they name has changed,
+/// and who shows it asks for it.
 #[utoipa::path(
     get, path = "/api/v1/events", operation_id = "events", tag = "events",
     responses(
@@ -139,7 +140,7 @@ async fn snapshot(app: &App, authority: &Authority) -> Result<(View, Snapshot), 
     let receivers = store.list_receivers().await?.into_iter();
     let heard = |it: &store::Broadcast| view.sees(&Place::of(&it.target, &places));
     let broadcasts = store.broadcasts(None, PAGE, &heard).await?;
-    let read = |it: &store::Bulletin| view.sees(&Place::In(it.area));
+    let read = |it: &store::Bulletin| view.sees(&Place::bulletin(it));
     let bulletins = store.bulletins(None, PAGE, &Wanted::default(), &read).await?;
     let claims = match authority.may_somewhere(Right::Receivers) {
         true => claims(app),

@@ -116,7 +116,7 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
         true => app.store().areas_of_receivers().await?,
         false => HashMap::new(),
     };
-    let mut schedules = false;
+    let (mut schedules, mut inbox) = (false, false);
     for change in changed {
         let event = match change {
             Change::Receiver(id) => {
@@ -126,7 +126,8 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
             }
             Change::Bulletin(id) => match app.store().bulletin(id).await {
                 Ok(it) => {
-                    let place = Place::In(it.area);
+                    inbox = true;
+                    let place = Place::bulletin(&it);
                     event("bulletin", &Bulletin::from(it), place)
                 }
                 // Deleted: there is no event for what is gone, as that is seldom.
@@ -143,6 +144,11 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
                 schedules = true;
                 continue;
             }
+            // Nor for what lies in inboxes: it is another for everybody.
+            Change::Inbox => {
+                inbox = true;
+                continue;
+            }
             Change::Claims => event("claims", &claims(app), Place::Somewhere(Right::Receivers)),
             Change::Areas | Change::Elsewhere | Change::Sessions => continue,
         };
@@ -150,6 +156,10 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
     }
     if schedules {
         app.feed.send(event("schedules", &(), Place::Somewhere(Right::See)));
+    }
+    // What waits follows from schedules, too.
+    if schedules || inbox {
+        app.feed.send(event("inbox", &(), Place::Somewhere(Right::See)));
     }
     Ok(())
 }

@@ -3,7 +3,9 @@
 //! (`store`), what sounds when (`playout`): handlers call those, and tell the air what was accepted only once it is durable.
 
 mod account;
+mod accounts;
 mod app;
+mod approval;
 mod areas;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod attempts;
@@ -24,6 +26,7 @@ mod forecast;
 mod gate;
 mod headers;
 mod health;
+mod inbox;
 mod limits;
 pub mod links;
 pub mod listen;
@@ -35,10 +38,12 @@ pub mod password;
 mod phrases;
 mod plan;
 mod readings;
+mod receipts;
 mod receivers;
 mod record;
 mod relays;
 mod resumable;
+mod rivals;
 mod rules;
 mod schedules;
 mod sessions;
@@ -194,7 +199,16 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(resumable::bulletin))
         .routes(routes!(bulletins::change, bulletins::delete))
         .routes(routes!(bulletins::peaks))
-        .routes(routes!(bulletins::approve))
+        .routes(routes!(approval::submit))
+        .routes(routes!(approval::approve))
+        .routes(routes!(approval::refuse))
+        .routes(routes!(inbox::inbox))
+        .routes(routes!(inbox::send))
+        .routes(routes!(inbox::deliveries))
+        .routes(routes!(inbox::accept))
+        .routes(routes!(inbox::refuse))
+        .routes(routes!(rivals::list))
+        .routes(routes!(rivals::order))
         .routes(routes!(audio::audio))
         .routes(routes!(speech::preview))
         .routes(routes!(speech::make))
@@ -205,9 +219,10 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(phrases::change, phrases::remove))
         .routes(routes!(broadcasts::list, broadcasts::accept))
         .routes(routes!(broadcasts::stop))
-        .routes(routes!(broadcasts::receipts))
+        .routes(routes!(receipts::receipts))
         .routes(routes!(live::speak))
         .routes(routes!(live::sound))
+        .routes(routes!(accounts::accounts))
         .routes(routes!(record::list))
         .routes(routes!(events::events))
         .routes(routes!(health::healthz))

@@ -8,6 +8,7 @@ use super::App;
 use super::broadcasts::{audible, reaches, rights, start};
 use super::error::{Answer, Problem};
 use super::gate::Caller;
+use super::inbox::to_sound;
 use super::live::of;
 use super::shapes::{Broadcast, NewRelay, no_id};
 use super::view::View;
@@ -67,7 +68,7 @@ pub(super) async fn accept(
         }
         let id = BulletinId::parse(&text).ok_or_else(|| no_id(field, &text))?;
         let found = app.store().bulletin(id).await?;
-        caller.may_to(Right::See, view.path(found.area), "bulletin")?;
+        to_sound(app, &view, &found, &target).await?;
         fallback.push(id);
     }
     if overrides.is_none() {

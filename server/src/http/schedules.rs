@@ -15,6 +15,7 @@ use super::broadcasts::{holds, reaches, rights};
 use super::error::{Answer, Error, Guarded, Problem};
 use super::forecast::{Forecast, foresee};
 use super::gate::{Body, Caller};
+use super::inbox::to_sound;
 use super::shapes::{Class, Target, no_id, written};
 use super::view::{Place, View};
 use crate::authority::Right;
@@ -145,7 +146,7 @@ pub(super) async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<
     responses(
         (status = 201, description = "It is kept, and what begins soon is a broadcast in a moment", body = ScheduleShape),
         (status = 404, description = "`not_found`: there is no such bulletin", body = Error),
-        (status = 409, description = "`clashes`: it gets into others' way or they into its (`checkSchedule` tells which), and `despite_clashes` does not say that this is meant; `not_approved`: the override is not approved", body = Error),
+        (status = 409, description = "`clashes`: it gets into others' way or they into its (`checkSchedule` tells which), and `despite_clashes` does not say that this is meant; `not_approved`: the override is not approved; `not_accepted`: the bulletin comes from above and was not accepted there", body = Error),
         (status = 422, description = "`invalid`: see `fields`", body = Error),
         Guarded
     ),
@@ -171,6 +172,7 @@ pub(super) async fn add(
         (status = 200, description = "Nothing is kept", body = Forecast),
         (status = 400, description = "`bad_request`: nothing that is known", body = Error),
         (status = 404, description = "`not_found`: there is no such bulletin or schedule", body = Error),
+        (status = 409, description = "`not_accepted`: the bulletin comes from above and was not accepted there", body = Error),
         (status = 422, description = "`invalid`: see `fields`", body = Error),
         Guarded
     ),
@@ -250,7 +252,7 @@ pub(super) async fn change(
     responses(
         (status = 200, description = "The schedule", body = ScheduleShape),
         (status = 404, description = "`not_found`", body = Error),
-        (status = 409, description = "`changed`: somebody else has changed it since `version`", body = Error),
+        (status = 409, description = "`changed`: somebody else has changed it since `version`; `not_accepted` as `addSchedule`", body = Error),
         (status = 422, description = "`invalid`: see `fields`", body = Error),
         Guarded
     ),
@@ -270,7 +272,7 @@ pub(super) async fn once(
         Some(text) => {
             let id = BulletinId::parse(text).ok_or_else(|| no_id("bulletin_id", text))?;
             let found = app.store().bulletin(id).await?;
-            caller.may_to(Right::See, view.path(found.area), "bulletin")?;
+            to_sound(&app, &view, &found, &before.target).await?;
             if found.class != before.class {
                 let vi = "Phải cùng mức ưu tiên với bản tin của lịch này.";
                 return Err(Problem::field(
@@ -381,7 +383,7 @@ async fn wanted(app: &App, caller: &Caller, it: &NewSchedule) -> Answer<(store::
     let target = it.target.read()?;
     let view = View::new(app.store(), &caller.authority).await?;
     let found = app.store().bulletin(bulletin).await?;
-    caller.may_to(Right::See, view.path(found.area), "bulletin")?;
+    to_sound(app, &view, &found, &target).await?;
     let zone = match it.zone.as_deref() {
         Some(text) => text.parse().map_err(|_| {
             let vi = "Phải là một múi giờ như Asia/Ho_Chi_Minh.";

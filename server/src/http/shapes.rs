@@ -1,4 +1,4 @@
-//! What goes over the API, and how it is made of what the store holds, but for bulletins (`shelf`). Instants are RFC 3339 in UTC, identifiers are
+//! What goes over the API, and how it is made of what the store holds, but for bulletins (`shelf`) and receipts (`receipts`). Instants are RFC 3339 in UTC, identifiers are
 //! UUIDs, lengths are milliseconds; what is not known is absent.
 
 use loa_protocol::precedence;
@@ -365,32 +365,6 @@ pub(super) struct NewBroadcast {
     pub(super) override_id: Option<String>,
 }
 
-/// What became of a broadcast at one receiver.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Receipt {
-    receiver_id: String,
-    name: String,
-    /// `pending` (no report yet), `received`, `playing`; and for good: `played`, `interrupted`, `stopped`, `failed`,
-    /// `refused`, or `none` (never reported).
-    outcome: String,
-    played_ms: u64,
-    planned_ms: u64,
-    /// Packets that were to sound.
-    expected: u64,
-    /// Packets that came in time.
-    received: u64,
-    /// Packets that did not.
-    lost: u64,
-    /// Samples at 48 kHz that were concealed or rebuilt from redundancy.
-    concealed: u64,
-    /// Packets that came after their time.
-    late: u64,
-    /// Level of what sounded, RMS.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    level_dbfs: Option<f64>,
-}
-
 impl From<&store::User> for User {
     fn from(it: &store::User) -> Self {
         Self {
@@ -536,31 +510,6 @@ impl From<store::Broadcast> for Broadcast {
                 playing: it.counts.playing,
                 played: it.counts.played,
             },
-        }
-    }
-}
-
-impl Receipt {
-    /// `state`: the broadcast's, since it says what silence means.
-    pub(super) fn new(it: store::Receipt, state: BroadcastState) -> Self {
-        let outcome = match it.outcome.as_deref() {
-            None if state.is_open() => "pending",
-            None => "none",
-            Some("interrupted") if state == BroadcastState::Stopped => "stopped",
-            Some(outcome) => outcome,
-        };
-        Self {
-            outcome: outcome.into(),
-            receiver_id: it.receiver.to_string(),
-            name: it.name,
-            played_ms: it.played / 48,
-            planned_ms: it.planned / 48,
-            expected: it.expected,
-            received: it.received,
-            lost: it.lost,
-            concealed: it.concealed,
-            late: it.late,
-            level_dbfs: it.level.map(|level| level as f64 / -100.0),
         }
     }
 }

@@ -10,7 +10,9 @@ use crate::store;
 #[serde(rename_all = "lowercase")]
 enum BulletinState {
     Draft,
+    Submitted,
     Approved,
+    Refused,
 }
 
 /// A bulletin.
@@ -21,6 +23,10 @@ pub(super) struct Bulletin {
     class: Class,
     #[schema(inline)]
     state: BulletinState,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refusal: Option<String>,
     duration_ms: u64,
     /// Samples of sound at 48 kHz.
     samples: u64,
@@ -111,8 +117,11 @@ impl From<store::Bulletin> for Bulletin {
             class: it.class.into(),
             state: match it.state {
                 store::BulletinState::Draft => BulletinState::Draft,
+                store::BulletinState::Submitted => BulletinState::Submitted,
                 store::BulletinState::Approved => BulletinState::Approved,
+                store::BulletinState::Refused => BulletinState::Refused,
             },
+            refusal: it.refusal,
             duration_ms: it.samples / 48,
             samples: it.samples,
             format: it.format,

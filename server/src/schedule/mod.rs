@@ -2,10 +2,12 @@
 //! Not here: keeping schedules (`store`), putting them on the air (`playout`).
 
 pub mod calendar;
+pub mod deadlines;
 pub mod forecast;
 pub mod plan;
 pub mod presets;
 pub mod recurrence;
+pub mod rivals;
 pub mod rules;
 pub mod series;
 

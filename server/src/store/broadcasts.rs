@@ -99,6 +99,8 @@ pub struct Broadcast {
     pub title: String,
     /// The bulletin's class.
     pub class: Class,
+    /// Whose the bulletin is; none: of who may do everything everywhere.
+    pub owner: Option<AreaId>,
     /// Samples of sound, at 48 kHz.
     pub samples: u64,
     /// How it fares.
@@ -167,7 +169,23 @@ pub struct Receipt {
     pub level: Option<u64>,
 }
 
-const SELECT: &str = "SELECT b.*, u.title AS title, u.class AS class, u.samples AS samples, \
+impl Receipt {
+    /// What it comes to, by how the broadcast fares: silence is no account of its own.
+    pub fn account(&self, state: BroadcastState) -> &'static str {
+        match (self.outcome.as_deref(), state) {
+            (Some("received"), _) if state.is_open() => "received",
+            (Some("playing"), _) if state.is_open() => "playing",
+            (Some("played"), _) => "played",
+            (Some("refused"), _) => "refused",
+            (None, _) if state.is_open() => "scheduled",
+            (Some("failed" | "received"), _) | (None, BroadcastState::Done | BroadcastState::Failed) => "failed",
+            // It played, or was to, and says no more of it.
+            _ => "interrupted",
+        }
+    }
+}
+
+const SELECT: &str = "SELECT b.*, u.title AS title, u.class AS class, u.area_id AS owner, u.samples AS samples, \
     (SELECT COUNT(*) FROM receipts r WHERE r.broadcast_id = b.id AND r.targeted = 1) AS targeted, \
     (SELECT COUNT(*) FROM receipts r JOIN receivers e ON e.id = r.receiver_id \
       WHERE r.broadcast_id = b.id AND e.online = 1 AND e.playing = b.id) AS playing, \
@@ -281,6 +299,13 @@ impl Store {
             receivers: distinct(new.target.receivers),
         };
         let reached = self.reached(&target).await?;
+        if self
+            .valid_until(bulletin.id, &target)
+            .await?
+            .is_some_and(|at| at <= new.start)
+        {
+            return Err(Error::State(Refusal::Expired));
+        }
         let id = BroadcastId(ids::fresh(now));
         let end = UnixMicros(new.start.0 + (bulletin.samples * 1000).div_ceil(48));
         let entry = Entry {
@@ -416,6 +441,23 @@ impl Store {
         Ok(found)
     }
 
+    /// All of a class that begin from `since` on, the last first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn broadcasts_since(&self, class: Class, since: UnixMicros) -> Result<Vec<Broadcast>, Error> {
+        let rows = sqlx::query(select(
+            "WHERE u.class = $1 AND b.starts >= $2 ORDER BY b.starts DESC, b.id",
+        ))
+        .bind(i64::from(class as u8))
+        .bind(micros(since))
+        .fetch_all(&self.pool)
+        .await?;
+        let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        self.fill_targets(&mut found).await?;
+        Ok(found)
+    }
+
     pub(super) async fn fill_targets(&self, broadcasts: &mut [Broadcast]) -> Result<(), Error> {
         for it in broadcasts {
             it.target = target_of(&self.pool, it.id).await?;
@@ -487,6 +529,7 @@ fn read(row: &AnyRow) -> Result<Broadcast, Error> {
         bulletin: row.id("bulletin_id", BulletinId::parse)?,
         title: row.text("title")?,
         class: bulletins::class(row)?,
+        owner: row.maybe_id("owner", AreaId::parse)?,
         samples: row.number("samples")?,
         state: row.id("state", BroadcastState::named)?,
         reason: row.maybe_text("reason")?,

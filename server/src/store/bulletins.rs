@@ -1,5 +1,6 @@
 //! Bulletins: what is broadcast. Their sound lies in files; a row is there only once its files are. One that is deleted
-//! keeps its row, without sound, for the record of the broadcasts that it was in.
+//! keeps its row, without sound, for the record of the broadcasts that it was in. Not here: whether it may be broadcast
+//! (`approval`), what is known of it besides (`library`), sending it to areas below (`inbox`).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -12,7 +13,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 use super::row::{Columns as _, integer, micros, written};
 use super::sources::SOUNDLESS;
 use super::speech::{BulletinText, keep_text};
-use super::{Actor, BulletinId, Change, Entry, Error, More, Store, User, search};
+use super::{Actor, BulletinId, Change, Entry, Error, More, Store, User, UserId, search};
 
 /// Longest title, in characters.
 pub const MAX_TITLE: usize = 200;
@@ -20,25 +21,33 @@ pub const MAX_TITLE: usize = 200;
 /// Whether a bulletin may be broadcast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BulletinState {
-    /// Nobody has approved it.
+    /// Nobody has approved it, and nobody was asked to.
     Draft,
-    /// Somebody has.
+    /// Somebody asks for approval.
+    Submitted,
+    /// It may.
     Approved,
+    /// It may not, and was told why.
+    Refused,
 }
 
 impl BulletinState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Draft, Self::Submitted, Self::Approved, Self::Refused];
+
     /// Its name, in the database and in the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::Draft => "draft",
+            Self::Submitted => "submitted",
             Self::Approved => "approved",
+            Self::Refused => "refused",
         }
     }
 
-    pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::Draft, Self::Approved]
-            .into_iter()
-            .find(|state| state.name() == name)
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
     }
 }
 
@@ -53,14 +62,20 @@ pub struct Bulletin {
     pub class: Class,
     /// Whether it may be broadcast.
     pub state: BulletinState,
+    /// Why it may not, if somebody said so.
+    pub refusal: Option<String>,
     /// What kind of file was uploaded.
     pub format: String,
     /// Samples of sound, at 48 kHz.
     pub samples: u64,
     /// When it was uploaded.
     pub created: UnixMicros,
+    /// Who made it.
+    pub author: UserId,
     /// Whose it is; none: of who may do everything everywhere.
     pub area: Option<AreaId>,
+    /// Areas below that it was sent to.
+    pub sent_to: Vec<AreaId>,
     /// Where it is put; folders in folders have a `/` between their names.
     pub folder: Option<String>,
     /// What it is about (lĩnh vực).
@@ -126,6 +141,8 @@ pub struct Wanted {
     pub language: Option<String>,
     /// With this tag.
     pub tag: Option<String>,
+    /// In this state.
+    pub state: Option<BulletinState>,
 }
 
 const SELECT: &str = "SELECT b.*, (SELECT MIN(o.id) FROM bulletins o WHERE o.fingerprint = b.fingerprint AND o.id < b.id \
@@ -155,9 +172,9 @@ impl Store {
         let words = search::patterns(&wanted.search);
         let mut sql = format!(
             "{SELECT} AND b.format NOT IN {SOUNDLESS} AND b.id < $1 AND ($2 = '' OR b.field = $2) AND ($3 = '' OR b.language = $3) \
-             AND ($4 = '' OR b.folder = $4 OR b.folder LIKE $5 ESCAPE '\\') AND b.tags LIKE $6 ESCAPE '\\'"
+             AND ($4 = '' OR b.folder = $4 OR b.folder LIKE $5 ESCAPE '\\') AND b.tags LIKE $6 ESCAPE '\\' AND ($7 = '' OR b.state = $7)"
         );
-        for place in (7..).step_by(2).take(words.len()) {
+        for place in (8..).step_by(2).take(words.len()) {
             let other = place + 1;
             sql += &format!(" AND (b.searched LIKE ${place} ESCAPE '\\' OR b.searched LIKE ${other} ESCAPE '\\')");
         }
@@ -179,12 +196,14 @@ impl Store {
                 .bind(exactly(&wanted.language))
                 .bind(folder.clone())
                 .bind(beneath.clone())
-                .bind(tag.clone());
+                .bind(tag.clone())
+                .bind(wanted.state.map_or("", BulletinState::name));
             for pattern in words.iter().flatten() {
                 query = query.bind(pattern.clone());
             }
             let rows = query.fetch_all(&self.pool).await?;
-            let page = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            let mut page = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            self.fill_sent(&mut page).await?;
             if let Some(oldest) = page.last() {
                 last = oldest.id.to_string();
             }
@@ -217,7 +236,10 @@ impl Store {
             .bind(id.to_string())
             .fetch_optional(&self.pool)
             .await?;
-        row.as_ref().map(read).transpose()?.ok_or(Error::Missing("bulletin"))
+        let mut found = [row.as_ref().map(read).transpose()?.ok_or(Error::Missing("bulletin"))?];
+        self.fill_sent(&mut found).await?;
+        let [found] = found;
+        Ok(found)
     }
 
     /// Adds a bulletin, not approved.
@@ -289,44 +311,6 @@ impl Store {
         self.tell(Change::Bulletin(new.id));
         self.bulletin(new.id).await
     }
-
-    /// Approves a bulletin; one that is approved stays as it is.
-    ///
-    /// # Errors
-    /// [`Error::Missing`]; when the database cannot.
-    pub async fn approve(&self, actor: &Actor, now: UnixMicros, by: &User, id: BulletinId) -> Result<Bulletin, Error> {
-        let known = self.bulletin(id).await?;
-        if known.state == BulletinState::Approved {
-            return Ok(known);
-        }
-        let (subject, detail) = (id.to_string(), String::new());
-        let mut work = self
-            .begin(Entry {
-                at: now,
-                actor,
-                what: "bulletin.approve",
-                subject,
-                detail,
-            })
-            .await?;
-        let tx = &mut work.tx;
-        sqlx::query("UPDATE bulletins SET state = $1, approved = $2, approved_by = $3 WHERE id = $4")
-            .bind(BulletinState::Approved.name())
-            .bind(micros(now))
-            .bind(by.id.to_string())
-            .bind(id.to_string())
-            .execute(&mut **tx)
-            .await?;
-        let state = |state: BulletinState| Some(json!({ "state": state.name() }));
-        work.more = More {
-            area: known.area,
-            before: state(known.state),
-            after: state(BulletinState::Approved),
-        };
-        work.commit().await?;
-        self.tell(Change::Bulletin(id));
-        self.bulletin(id).await
-    }
 }
 
 fn hundredths(lufs: f64) -> i64 {
@@ -338,14 +322,18 @@ fn hex(bytes: [u8; 32]) -> String {
 }
 
 fn read(row: &AnyRow) -> Result<Bulletin, Error> {
+    let state = row.id("state", BulletinState::named)?;
     Ok(Bulletin {
         id: row.id("id", BulletinId::parse)?,
         title: row.text("title")?,
         class: class(row)?,
-        state: row.id("state", BulletinState::named)?,
+        state,
+        refusal: row.maybe_text("refusal")?.filter(|_| state == BulletinState::Refused),
         format: row.text("format")?,
         samples: row.number("samples")?,
         created: row.instant("created")?,
+        author: row.id("created_by", UserId::parse)?,
+        sent_to: Vec::new(),
         area: row.maybe_id("area_id", AreaId::parse)?,
         folder: row.maybe_text("folder")?,
         field: row.maybe_text("field")?,

@@ -24,6 +24,8 @@ pub enum Change {
     Receiver(ReceiverId),
     /// A bulletin.
     Bulletin(BulletinId),
+    /// What lies in inboxes, or what was answered.
+    Inbox,
     /// A broadcast, or how it fares.
     Broadcast(BroadcastId),
     /// A schedule.

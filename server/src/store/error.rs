@@ -71,6 +71,12 @@ pub enum Refusal {
     /// Only what somebody approved is broadcast.
     #[error("the bulletin is not approved")]
     NotApproved,
+    /// An emergency is broadcast, and waits in nobody's inbox.
+    #[error("an emergency is broadcast at once, not sent to be answered")]
+    Emergency,
+    /// It is to sound there.
+    #[error("it is scheduled there: that has to be removed first")]
+    Scheduled,
     /// What has expired by then is not broadcast.
     #[error("the bulletin has expired by then")]
     Expired,

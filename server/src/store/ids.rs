@@ -72,6 +72,10 @@ id!(
     PhraseId
 );
 id!(
+    /// A bulletin in an area's inbox.
+    DeliveryId
+);
+id!(
     /// An upload that comes in pieces.
     UploadId
 );

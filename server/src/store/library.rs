@@ -1,5 +1,5 @@
 //! Bulletins in the library: what is known of them besides, their outline, until when they may be broadcast, and deleting
-//! them. Not here: finding, adding and approving them (`bulletins`).
+//! them. Not here: finding and adding them (`bulletins`), approving them (`approval`).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -11,7 +11,10 @@ use super::bulletins::title;
 use super::error::{Invalid, Refusal};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros, written};
-use super::{Actor, Bulletin, BulletinId, Change, Entry, Error, More, PhraseId, ScheduleId, Store, search};
+use super::{
+    Actor, Bulletin, BulletinId, BulletinState, Change, Entry, Error, More, PhraseId, ScheduleId, Store, approval,
+    search,
+};
 
 /// Longest name of a folder, field or tag, in characters.
 pub const MAX_NAME: usize = 100;
@@ -60,7 +63,9 @@ impl Store {
         BASE64_STANDARD.decode(text).map_err(|_| Error::Corrupt("peaks"))
     }
 
-    /// Changes what a library knows of a bulletin; its sound stays.
+    /// Changes what a library knows of a bulletin; its sound and its class stay. Under another title it has to be approved again, since it
+    /// was approved as what it was called: it is a draft then, and what was scheduled of it fails, and is given so that the air is told.
+    /// Nothing else needs approval again: not folder, field, language, tags or expiry.
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::Invalid`]; when the database cannot.
@@ -70,12 +75,15 @@ impl Store {
         now: UnixMicros,
         id: BulletinId,
         change: BulletinChange,
-    ) -> Result<Bulletin, Error> {
+    ) -> Result<(Bulletin, Vec<BroadcastId>), Error> {
         let known = self.bulletin(id).await?;
-        let new = changed(known.clone(), change)?;
+        let mut new = changed(known.clone(), change)?;
+        if new.title != known.title && matches!(known.state, BulletinState::Submitted | BulletinState::Approved) {
+            new.state = BulletinState::Draft;
+        }
         let (before, after) = differences(&known, &new);
         if after.is_empty() {
-            return Ok(known);
+            return Ok((known, Vec::new()));
         }
         let entry = Entry {
             at: now,
@@ -88,7 +96,7 @@ impl Store {
         let tx = &mut work.tx;
         let done = sqlx::query(
             "UPDATE bulletins SET title = $1, folder = $2, field = $3, language = $4, tags = $5, expires = $6, \
-             searched = $7 WHERE id = $8 AND deleted IS NULL",
+             searched = $7, state = $8 WHERE id = $9 AND state = $10 AND deleted IS NULL",
         )
         .bind(new.title.clone())
         .bind(new.folder.clone())
@@ -97,12 +105,18 @@ impl Store {
         .bind(lines(&new.tags))
         .bind(new.expires.map(micros))
         .bind(searched(&new))
+        .bind(new.state.name())
         .bind(id.to_string())
+        .bind(known.state.name())
         .execute(&mut **tx)
         .await?;
         if done.rows_affected() == 0 {
-            return Err(Error::Missing("bulletin"));
+            return Err(Error::State(Refusal::Changed));
         }
+        let withdrawn = match new.state == known.state {
+            true => Vec::new(),
+            false => approval::withdraw(tx, now, id).await?,
+        };
         work.more = More {
             area: known.area,
             before: Some(Value::Object(before)),
@@ -110,7 +124,8 @@ impl Store {
         };
         work.commit().await?;
         self.tell(Change::Bulletin(id));
-        self.bulletin(id).await
+        withdrawn.iter().for_each(|it| self.tell(Change::Broadcast(*it)));
+        Ok((self.bulletin(id).await?, withdrawn))
     }
 
     /// Deletes a bulletin, unless something still needs it: that is given then. Its files are to be removed afterwards.
@@ -275,7 +290,7 @@ fn language(text: &str) -> Result<String, Error> {
 fn differences(before: &Bulletin, after: &Bulletin) -> (Map<String, Value>, Map<String, Value>) {
     let fields = |it: &Bulletin| {
         json!({
-            "title": it.title, "folder": it.folder, "field": it.field, "language": it.language,
+            "title": it.title, "state": it.state.name(), "folder": it.folder, "field": it.field, "language": it.language,
             "tags": it.tags, "expires": it.expires.map(|at| at.0),
         })
     };

@@ -3,12 +3,14 @@
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
 //! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`library`],
-//! [`broadcasts`], [`schedules`], [`turns`], [`overrides`] hold rows and what people do to them; [`sources`] are of broadcasts
+//! [`approval`], [`inbox`], [`broadcasts`], [`schedules`], [`turns`], [`overrides`] hold rows and what people do to them; [`sources`] are of broadcasts
 //! that play no file; [`speech`] holds what is read aloud; [`factors`], [`identities`],
 //! [`links`], [`devices`] and [`failures`] are about how people come in;
-//! [`record`] is who did what; [`facts`] writes down what happens on the air and implements
+//! [`reports`] and [`accounts`] say what came of it all; [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
 
+pub mod accounts;
+pub mod approval;
 pub mod areas;
 pub mod broadcasts;
 pub mod bulletins;
@@ -22,6 +24,7 @@ pub mod facts;
 pub mod failures;
 pub mod identities;
 pub mod ids;
+pub mod inbox;
 pub mod keys;
 pub mod library;
 pub mod links;
@@ -30,6 +33,7 @@ mod planned;
 mod pool;
 pub mod receivers;
 pub mod record;
+pub mod reports;
 mod roster;
 mod row;
 mod schedule_rows;
@@ -49,6 +53,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::AnyPool;
 
+pub use accounts::Account;
 pub use areas::{Area, NewArea};
 pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Receipt, Target};
 pub use bulletins::{Bulletin, BulletinState, NewBulletin, Sound, Wanted};
@@ -58,13 +63,16 @@ pub use error::{Error, Invalid, Refusal};
 pub use factors::{Factor, FactorKind, NewFactor};
 pub use identities::{Identity, Outside};
 pub use ids::{
-    BulletinId, FactorId, IdentityId, OverrideId, PhraseId, ReadingId, ScheduleId, SessionId, TokenId, UserId,
+    BulletinId, DeliveryId, FactorId, IdentityId, OverrideId, PhraseId, ReadingId, ScheduleId, SessionId, TokenId,
+    UserId,
 };
+pub use inbox::{Answer, Delivery, NewSending};
 pub use library::{BulletinChange, Use};
 pub use links::{Link, LinkKind};
 pub use overrides::Override;
 pub use receivers::{NewReceiver, Receiver, ReceiverChange};
 pub use record::{Actor, Entry, More};
+pub use reports::{Fared, Report};
 pub use schedules::{Late, NewSchedule, Once, Schedule};
 pub use sealed::Rotated;
 pub use sessions::{How, NewSession, Session, SessionSeen};

@@ -1,15 +1,19 @@
-//! Broadcasts as they come to be kept. Here: the row with its target and whom that reaches now. Not here: who asked (`broadcasts`,
-//! `turns`).
+//! Broadcasts as they come to be kept. Here: the row with its target and whom that reaches now, and moving one that has not begun. Not
+//! here: who asked (`broadcasts`, `turns`).
 
 use std::collections::BTreeSet;
 
 use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
 use serde_json::json;
 
-use super::broadcasts::Target;
+use super::broadcasts::{Broadcast, Target, area_of};
+use super::error::Refusal;
 use super::pool::Transaction;
-use super::row::micros;
-use super::{BroadcastState, BulletinId, Error, OverrideId, ScheduleId};
+use super::row::{Columns as _, micros};
+use super::{
+    Actor, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, ScheduleId, Store, User,
+    ids, library, overrides,
+};
 
 /// A broadcast as it is to be kept.
 pub(super) struct Planned {
@@ -50,6 +54,90 @@ impl Planned {
             it["override_id"] = json!(id.to_string());
         }
         it
+    }
+}
+
+impl Store {
+    /// Moves a broadcast of a bulletin, no turn of a schedule, that has not begun: it is stopped, and another takes its place, which is
+    /// given. Both are durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]; [`Error::State`] if it has begun, or its bulletin is not approved or has expired by then; when the database
+    /// cannot.
+    pub async fn move_broadcast(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        by: &User,
+        id: BroadcastId,
+        start: UnixMicros,
+    ) -> Result<Broadcast, Error> {
+        let known = self.broadcast_by_id(id).await?;
+        if known.source.is_some() || known.schedule.is_some() {
+            return Err(Error::Missing("broadcast"));
+        }
+        if self.bulletin(known.bulletin).await?.state != BulletinState::Approved {
+            return Err(Error::State(Refusal::NotApproved));
+        }
+        if self
+            .valid_until(known.bulletin, &known.target)
+            .await?
+            .is_some_and(|at| at <= start)
+        {
+            return Err(Error::State(Refusal::Expired));
+        }
+        let reached = self.reached(&known.target).await?;
+        let mut work = self
+            .begin(Entry {
+                at: now,
+                actor,
+                what: "broadcast.move",
+                subject: id.to_string(),
+                detail: known.title.clone(),
+            })
+            .await?;
+        let tx = &mut work.tx;
+        let leave =
+            sqlx::query("SELECT override_id FROM broadcasts WHERE id = $1 AND state = 'scheduled' AND starts > $2")
+                .bind(id.to_string())
+                .bind(micros(now))
+                .fetch_optional(&mut **tx)
+                .await?;
+        let leave = leave.ok_or(Error::State(Refusal::Over))?;
+        let leave = leave.maybe_id("override_id", OverrideId::parse)?;
+        library::usable(tx, known.bulletin, start).await?;
+        let allowed = overrides::holds(tx, leave, start, &known.target).await?;
+        sqlx::query("UPDATE broadcasts SET state = $1, reason = 'changed' WHERE id = $2")
+            .bind(BroadcastState::Stopped.name())
+            .bind(id.to_string())
+            .execute(&mut **tx)
+            .await?;
+        let row = Planned {
+            id: BroadcastId(ids::fresh(now)),
+            bulletin: known.bulletin,
+            state: BroadcastState::Scheduled,
+            reason: None,
+            start,
+            end: UnixMicros(start.0 + (known.end.0 - known.start.0)),
+            accepted: now,
+            by: by.id.to_string(),
+            target: known.target,
+            reached,
+            schedule: None,
+            allowed_by: leave.filter(|_| allowed),
+        };
+        insert(tx, &row).await?;
+        let mut after = row.shown();
+        after["id"] = json!(row.id.to_string());
+        work.more = More {
+            area: area_of(tx, id).await?,
+            before: Some(json!({ "start": known.start.0 })),
+            after: Some(after),
+        };
+        work.commit().await?;
+        self.tell(Change::Broadcast(id));
+        self.tell(Change::Broadcast(row.id));
+        self.broadcast_by_id(row.id).await
     }
 }
 

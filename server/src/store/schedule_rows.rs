@@ -81,7 +81,7 @@ pub(super) fn civil(at: NaiveDateTime) -> String {
     at.format(FORM).to_string()
 }
 
-fn time(text: &str) -> Option<NaiveDateTime> {
+pub(super) fn time(text: &str) -> Option<NaiveDateTime> {
     NaiveDateTime::parse_from_str(text, FORM).ok()
 }
 

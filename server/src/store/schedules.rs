@@ -475,7 +475,10 @@ async fn raise(tx: &mut Transaction, now: UnixMicros, by: &User, id: ScheduleId)
     .bind(id.to_string())
     .execute(&mut **tx)
     .await?;
-    let rows = sqlx::query("SELECT id FROM broadcasts WHERE schedule_id = $1 AND state = 'scheduled' AND starts > $2")
+    // What has failed for want of approval could come back: it is not to.
+    let to_come = "SELECT id FROM broadcasts WHERE schedule_id = $1 AND starts > $2 \
+        AND (state = 'scheduled' OR state = 'failed' AND reason = 'not_approved')";
+    let rows = sqlx::query(to_come)
         .bind(id.to_string())
         .bind(micros(now))
         .fetch_all(&mut **tx)

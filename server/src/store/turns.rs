@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDateTime;
 use loa_protocol::{AreaId, BroadcastId, UnixMicros};
 use serde_json::json;
 
+use super::approval::NOT_APPROVED;
 use super::overrides::{self, Override};
 use super::planned::{self, Planned};
 use super::pool::Transaction;
 use super::row::{Columns as _, integer, micros};
-use super::schedule_rows::civil;
+use super::schedule_rows::{civil, time};
 use super::schedules::{Late, Schedule};
 use super::{Actor, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, More, ScheduleId, Store};
 use crate::schedule::forecast::Item;
@@ -35,8 +37,12 @@ pub struct Made {
 pub struct Foreseen {
     /// What.
     pub item: Item,
+    /// What sounds.
+    pub bulletin: BulletinId,
     /// The schedule that it comes of.
     pub schedule: Option<ScheduleId>,
+    /// Which of its occurrences: when the rule has it.
+    pub occurrence: Option<NaiveDateTime>,
     /// What it is called.
     pub title: String,
 }
@@ -64,7 +70,9 @@ impl Schedule {
                         areas: self.target.areas.clone(),
                         receivers: self.target.receivers.clone(),
                     },
+                    bulletin: turn.source.unwrap_or(self.bulletin),
                     schedule: Some(self.id),
+                    occurrence: Some(turn.key),
                     title: self.title.clone(),
                 }
             })
@@ -103,6 +111,11 @@ impl Store {
         };
         let planned = UnixMicros(last.start.0 + 1);
         let reached = self.reached(&schedule.target).await.unwrap_or_default();
+        let mut valid_until = BTreeMap::new();
+        for turn in &turns {
+            let id = turn.source.unwrap_or(schedule.bulletin);
+            valid_until.insert(id, self.valid_until(id, &schedule.target).await?);
+        }
         let held = self.changes.hold().await;
         let mut tx = super::pool::begin(&self.pool, self.kind).await?;
         let current = sqlx::query("SELECT version FROM schedules WHERE id = $1 AND removed IS NULL AND planned = $2")
@@ -134,8 +147,9 @@ impl Store {
             };
             let reason = match (sound.approved, missed) {
                 (_, true) => Some("missed"),
-                (false, _) => Some("not_approved"),
+                (false, _) => Some(NOT_APPROVED),
                 _ if sound.expires.is_some_and(|at| at <= start.0) => Some("expired"),
+                _ if valid_until[&sound.id].is_some_and(|at| at <= start) => Some("expired"),
                 _ => None,
             };
             let overrides = overrides::holds(&mut tx, schedule.overrides, start, &schedule.target).await?;
@@ -284,7 +298,9 @@ impl Store {
                     areas: it.target.areas,
                     receivers: it.target.receivers,
                 },
+                bulletin: it.bulletin,
                 schedule,
+                occurrence: it.schedule.and_then(|it| time(&it.1)),
                 title: it.title,
             });
         }

@@ -3,7 +3,7 @@
 
 pub(crate) mod rows;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -104,6 +104,8 @@ pub(crate) struct World {
     pub(crate) until: String,
     sound: Vec<u8>,
     number: Cell<u32>,
+    /// Where bulletins were sent, as far as that was asked.
+    sent: RefCell<BTreeMap<String, Vec<At>>>,
 }
 
 impl World {
@@ -121,6 +123,7 @@ impl World {
             until: time_in(month + Duration::from_secs(3600))?,
             sound: sound()?,
             number: Cell::new(0),
+            sent: RefCell::default(),
         };
         for (at, kind, above) in [
             (Parent, "province", None),
@@ -223,11 +226,39 @@ impl World {
         text(&made.ok()?["id"])
     }
 
-    fn approved(&self, at: At, class: &str) -> Result<String> {
+    pub(crate) fn approved(&self, at: At, class: &str) -> Result<String> {
         let id = self.draft(at, class)?;
         self.admin
             .post(&format!("/api/v1/bulletins/{id}/approve"), &Value::Null)?;
         Ok(id)
+    }
+
+    /// A new bulletin of the province that was sent to the commune: itself, and what it is called in the inbox.
+    pub(crate) fn sent_down(&self) -> Result<(String, String)> {
+        let id = self.approved(Parent, "normal")?;
+        let body = json!({ "areas": [self.area(Own)], "note": self.name() });
+        let sent = self.admin.post(&format!("/api/v1/bulletins/{id}/send"), &body)?;
+        Ok((id, text(&sent[0]["id"])?))
+    }
+
+    /// The same, accepted.
+    pub(crate) fn accepted(&self) -> Result<String> {
+        let (id, delivery) = self.sent_down()?;
+        let accept = format!("/api/v1/inbox/{delivery}/accept");
+        self.admin.post(&accept, &Value::Null)?;
+        Ok(id)
+    }
+
+    /// Where a bulletin was sent; none is sent after this was asked of it.
+    pub(crate) fn sent(&self, bulletin: &str) -> Result<Vec<At>> {
+        if let Some(known) = self.sent.borrow().get(bulletin) {
+            return Ok(known.clone());
+        }
+        let all = self.admin.get(&format!("/api/v1/bulletins/{bulletin}/deliveries"))?;
+        let all = all.as_array().into_iter().flatten();
+        let places: Vec<_> = all.map(|it| self.at(&it["area_id"])).collect();
+        self.sent.borrow_mut().insert(bulletin.to_owned(), places.clone());
+        Ok(places)
     }
 
     /// A new broadcast in those areas, in a month.

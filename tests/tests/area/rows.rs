@@ -152,6 +152,12 @@ pub(crate) fn place_shown(w: &World, who: &Caller, it: &Value) -> bool {
     who.may("see", w.at(&it["area_id"]))
 }
 
+/// What was sent to an area is shown there, too.
+pub(crate) fn bulletin_shown(w: &World, who: &Caller, it: &Value) -> bool {
+    let sent = || w.sent(it["id"].as_str().unwrap_or_default()).unwrap_or_default();
+    place_shown(w, who, it) || sent().into_iter().any(|at| who.may("see", at))
+}
+
 /// What holds in an area is shown to who is below it, too: it holds for them.
 fn near_shown(w: &World, who: &Caller, it: &Value) -> bool {
     it["area_id"].is_null() || who.is_near(w.at(&it["area_id"]))
@@ -379,7 +385,7 @@ pub(crate) const ROWS: &[Row] = &[
         "not_found",
     ),
     // Bulletins.
-    row("listBulletins", "", Gate::List("see", place_shown), |_| {
+    row("listBulletins", "", Gate::List("see", bulletin_shown), |_| {
         all("?limit=1000")
     }),
     row("uploadBulletin", "", Gate::Each(&[("compose", Own)]), |w| {
@@ -394,6 +400,12 @@ pub(crate) const ROWS: &[Row] = &[
         Gate::Each(&[("approve", Own), ("emergency", Own)]),
         |w| about(w.draft(Own, "emergency")?),
     ),
+    row("submitBulletin", "", Gate::Each(&[("compose", Own)]), |w| {
+        about(w.draft(Own, "normal")?)
+    }),
+    row("refuseBulletin", "", Gate::Each(&[("approve", Own)]), |w| {
+        with(w.draft(Own, "normal")?, json!({ "reason": w.name() }))
+    }),
     row("bulletinAudio", "", Gate::Each(&[("see", Own)]), |w| {
         about(w.bulletin(Own))
     }),
@@ -674,7 +686,63 @@ pub(crate) const ROWS: &[Row] = &[
     row("whySilent", "", Gate::Each(&[("see", Own)]), |w| {
         about(w.receiver(Own)?)
     }),
+    // Inboxes.
+    row("inbox", "one's own", Gate::Somewhere("see"), nothing),
+    row("sendBulletin", "", Gate::Each(&[("compose", Own)]), |w| {
+        with(w.approved(Own, "normal")?, json!({ "areas": [w.area(Child)] }))
+    }),
+    row("sendBulletin", "from above", Gate::Each(&[("compose", Parent)]), |w| {
+        let areas = [w.area(Own), w.area(Foreign)];
+        with(w.approved(Parent, "normal")?, json!({ "areas": areas }))
+    }),
+    row("bulletinDeliveries", "", Gate::Each(&[("see", Own)]), |w| {
+        about(w.bulletin(Own))
+    }),
+    row("bulletinDeliveries", "from above", Gate::Each(&[("see", Own)]), |w| {
+        about(w.sent_down()?.0)
+    }),
+    row("bulletinAudio", "from above", Gate::Each(&[("see", Own)]), |w| {
+        about(w.sent_down()?.0)
+    }),
+    row("acceptDelivery", "", Gate::Each(&[("broadcast", Own)]), |w| {
+        about(w.sent_down()?.1)
+    }),
+    row("refuseDelivery", "", Gate::Each(&[("broadcast", Own)]), |w| {
+        with(w.sent_down()?.1, json!({ "reason": w.name() }))
+    }),
+    row(
+        "broadcast",
+        "what came from above",
+        Gate::Each(&[("broadcast", Own)]),
+        |w| broadcast(w, &w.accepted()?, &[Own]),
+    ),
+    row(
+        "addSchedule",
+        "what came from above",
+        Gate::Each(&[("broadcast", Own)]),
+        |w| with("", w.series(&w.accepted()?, &[Own])),
+    ),
+    row("listRivals", "", Gate::Each(&[("see", Own)]), |w| {
+        all(format!("?area_id={}", w.area(Own)))
+    }),
+    row("orderRivals", "", Gate::Each(&[("broadcast", Own)]), |w| {
+        let (first, second) = (w.broadcast(&[Own])?, w.broadcast(&[Own])?);
+        with("", json!({ "first": first, "second": second }))
+    }),
+    row(
+        "orderRivals",
+        "what comes from above",
+        Gate::Each(&[("broadcast", Parent)]),
+        |w| {
+            let (first, second) = (w.broadcast(&[Own])?, w.broadcast(&[Parent])?);
+            with("", json!({ "first": first, "second": second }))
+        },
+    ),
     // The record, and what is told live.
+    row("accounts", "of what one sees", Gate::Somewhere("see"), nothing),
+    row("accounts", "of an area", Gate::Each(&[("see", Own)]), |w| {
+        all(format!("?area_id={}", w.area(Own)))
+    }),
     row("listRecord", "", Gate::List("record", entry_shown), |w| {
         all(format!("?limit=1000&before={}", w.head))
     }),

@@ -7,6 +7,7 @@ mod contract;
 mod enrolment;
 mod factors;
 mod hostile;
+mod inbox;
 mod limits;
 mod live;
 mod oidc;

@@ -20,7 +20,8 @@ async fn found(store: &Store, search: &str) -> Vec<String> {
 }
 
 async fn change(world: &World, id: BulletinId, change: BulletinChange) -> Result<Bulletin, Error> {
-    world.store.change_bulletin(&actor(), later(1), id, change).await
+    let changed = world.store.change_bulletin(&actor(), later(1), id, change).await;
+    changed.map(|it| it.0)
 }
 
 /// A bulletin whose sound is all `byte`.

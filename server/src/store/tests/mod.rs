@@ -1,5 +1,6 @@
 //! One suite over a store, run on SQLite and on PostgreSQL: what holds on one must hold on the other.
 
+mod inbox;
 mod library;
 mod life;
 pub(crate) mod postgres;
@@ -45,6 +46,10 @@ async fn conform(mut fresh: impl FnMut(&str) -> String) {
     library::a_sound_that_is_there_already_is_told(&fresh("twice")).await;
     library::what_is_needed_is_not_deleted(&fresh("deleted")).await;
     library::what_came_before_there_was_search_is_found(&fresh("older")).await;
+    inbox::approval_is_asked_for_refused_and_withdrawn(&fresh("approval")).await;
+    inbox::what_fails_for_want_of_approval_comes_back_in_time(&fresh("want")).await;
+    inbox::what_is_sent_down_is_answered_and_reported_on(&fresh("inbox")).await;
+    inbox::what_was_planned_and_what_sounded_is_added_up(&fresh("accounts")).await;
     broadcasts_are_kept_with_their_target(&fresh("broadcasts")).await;
     schedules::each_occurrence_becomes_one_broadcast(&fresh("occurrences")).await;
     schedules::what_was_missed_is_dealt_with_and_said(&fresh("missed")).await;
@@ -487,7 +492,7 @@ async fn bulletins_wait_for_approval(url: &str) {
     let early = store.accept(&actor(), NOW, &world.user, new).await;
     assert!(matches!(early, Err(Error::State(Refusal::NotApproved))), "{early:?}");
     assert_eq!(
-        store.approve(&actor(), NOW, &world.user, first).await.unwrap().state,
+        store.approve(&actor(), NOW, &world.user, first).await.unwrap().0.state,
         BulletinState::Approved
     );
     store.approve(&actor(), NOW, &world.user, first).await.unwrap();

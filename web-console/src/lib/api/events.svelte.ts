@@ -26,6 +26,8 @@ class Live {
   ready = $state(false);
   /** Devices that ask to be taken in; told to who may do that. */
   claims = $state.raw<Claim[]>([]);
+  /** Rises whenever something in inboxes has changed: who shows one asks for it. */
+  inboxes = $state(0);
   /** Rises when schedules have changed, or may have: who shows them asks. */
   schedules = $state(0);
   readonly areas = new SvelteMap<string, Area>();
@@ -77,8 +79,10 @@ class Live {
       if (this.ready) void this.refresh().catch(() => undefined);
       this.#replace(whole);
       this.claims = whole.claims ?? [];
+      this.inboxes += 1;
       this.schedules += 1;
     });
+    on('inbox', () => (this.inboxes += 1));
     on('receiver', (one: Receiver) => this.receivers.set(one.id, one));
     on('broadcast', (one: Broadcast) => this.broadcasts.set(one.id, one));
     on('bulletin', (one: Bulletin) => this.bulletins.set(one.id, one));

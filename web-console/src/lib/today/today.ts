@@ -29,7 +29,7 @@ export function today(list: readonly Coming[], now: number): Coming[] {
 export const ill = (receivers: Iterable<Receiver>) => [...receivers].filter((one) => one.revoked_at === undefined && (!one.online || one.warnings.length > 0));
 
 /** Bulletins that wait for the approval of whoever may give it. */
-export const toApprove = (bulletins: Iterable<Bulletin>, may: (bulletin: Bulletin) => boolean) => [...bulletins].filter((one) => one.state === 'draft' && may(one));
+export const toApprove = (bulletins: Iterable<Bulletin>, may: (bulletin: Bulletin) => boolean) => [...bulletins].filter((one) => (one.state === 'draft' || one.state === 'submitted') && may(one));
 
 /** Overrides that wait for a second person, where this one may be it. */
 export const toAllow = (overrides: readonly Override[], may: (area: string) => boolean) => overrides.filter((one) => !one.holds && may(one.area_id));
