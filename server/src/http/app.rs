@@ -125,6 +125,11 @@ impl App {
         super::feed::run(&self).await;
     }
 
+    /// What decoding waits for, so that a core is left for what is on the air.
+    pub fn decoding(&self) -> Arc<Semaphore> {
+        self.decoding.clone()
+    }
+
     pub(super) fn now(&self) -> UnixMicros {
         (self.parts.clock)()
     }

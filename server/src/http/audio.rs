@@ -32,6 +32,10 @@ pub(super) async fn audio(
     request: Request,
 ) -> Answer<Response> {
     let id = bulletins::may(&app, &caller, Right::See, &id).await?.id;
+    if app.store().playlist(id).await.is_ok() {
+        // What sounds of it are others.
+        return Err(Problem::missing("bulletin"));
+    }
     let served = ServeFile::new(app.store().programme(id)).try_call(request).await;
     let mut response = served.map_err(Problem::internal)?.map(Body::new);
     if response.status() == axum::http::StatusCode::NOT_FOUND {

@@ -56,7 +56,7 @@ pub(super) async fn list(
     responses(
         (status = 201, description = "Accepted: it will be on the air even if the server is killed now", body = Broadcast),
         (status = 404, description = "`not_found`: there is no such bulletin", body = Error),
-        (status = 409, description = "`not_approved`: the bulletin is not approved; `not_accepted`: it comes from above and was not accepted there; `expired`: it has expired by then; `silent`: by the rules of its areas it would sound nowhere then", body = Error),
+        (status = 409, description = "`not_approved`: the bulletin is not approved; `not_accepted`: it comes from above and was not accepted there; `composing`: a playlist is not composed yet; `expired`: it has expired by then; `silent`: by the rules of its areas it would sound nowhere then", body = Error),
         (status = 422, description = "`invalid`: see `fields`", body = Error),
         Guarded
     ),

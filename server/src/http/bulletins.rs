@@ -234,6 +234,9 @@ pub(super) async fn may(app: &App, caller: &Caller, right: Right, id: &str) -> A
     caller.may_somewhere(right)?;
     let id = BulletinId::parse(id).ok_or(store::Error::Missing("bulletin"))?;
     let bulletin = app.store().bulletin(id).await?;
+    if bulletin.is_composed() && right != Right::See {
+        return Err(Problem::missing("bulletin"));
+    }
     let view = View::new(app.store(), &caller.authority).await?;
     match (view.sees(&Place::bulletin(&bulletin)), right) {
         (false, _) => return Err(Problem::missing("bulletin")),

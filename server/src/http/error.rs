@@ -75,8 +75,8 @@ impl Problem {
 
     /// It cannot be deleted while something needs it.
     pub(super) fn in_use(uses: Vec<store::Use>) -> Self {
-        let vi = "Chưa xóa được: bản tin còn dùng trong buổi phát, lịch phát hoặc câu thu sẵn.";
-        let en = "Not deleted: broadcasts, schedules or recorded phrases still need the bulletin.";
+        let vi = "Chưa xóa được: bản tin còn dùng trong buổi phát, lịch phát, danh sách phát hoặc câu thu sẵn.";
+        let en = "Not deleted: broadcasts, schedules, playlists or recorded phrases still need the bulletin.";
         Self {
             uses: uses.into_iter().map(InUse::from).collect(),
             ..Self::new(StatusCode::CONFLICT, "in_use", vi, en)
@@ -219,6 +219,7 @@ impl Problem {
             "claim" => "thiết bị đang xin ghi danh",
             "delivery" => "bản tin trong hộp thư",
             "override" => "cho phép ngoại lệ",
+            "playlist" => "danh sách phát",
             "schedule" => "lịch phát",
             "receiver" => "cụm thu phát thanh",
             "token" => "mã truy cập",
@@ -352,6 +353,15 @@ impl From<store::Error> for Problem {
                 };
                 Self::field(field, vi, why.to_string())
             }
+            store::Error::Part { title, why } => {
+                let Self { status, words, .. } = Self::from(store::Error::State(why));
+                Self::new(
+                    status,
+                    "part",
+                    format!("“{title}”: {}", words.vi),
+                    format!("“{title}”: {}", words.en),
+                )
+            }
             store::Error::Taken { by, since } => {
                 let since = super::shapes::written(since);
                 let vi = format!("{by} đang phát trực tiếp tại đây từ {since}. Hãy đợi, hoặc gọi cho người đó.");
@@ -377,6 +387,11 @@ impl From<store::Error> for Problem {
                     let vi = "Bản tin đang có lịch phát tại đây: hãy bỏ lịch trước khi từ chối.";
                     let en = "It is scheduled there: remove that first.";
                     Self::new(StatusCode::CONFLICT, "scheduled", vi, en)
+                }
+                Refusal::Composing => {
+                    let vi = "Danh sách phát này còn đang được ghép âm thanh. Thử lại sau ít phút.";
+                    let en = "The playlist is still being composed. Try again in some minutes.";
+                    Self::new(StatusCode::CONFLICT, "composing", vi, en)
                 }
                 Refusal::Over => {
                     let (vi, en) = ("Buổi phát đã kết thúc.", "The broadcast is over.");

@@ -116,7 +116,7 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
         true => app.store().areas_of_receivers().await?,
         false => HashMap::new(),
     };
-    let (mut schedules, mut inbox) = (false, false);
+    let (mut schedules, mut inbox, mut playlists) = (false, false, false);
     for change in changed {
         let event = match change {
             Change::Receiver(id) => {
@@ -149,6 +149,11 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
                 inbox = true;
                 continue;
             }
+            // As for schedules.
+            Change::Playlist(_) => {
+                playlists = true;
+                continue;
+            }
             Change::Claims => event("claims", &claims(app), Place::Somewhere(Right::Receivers)),
             Change::Areas | Change::Elsewhere | Change::Sessions => continue,
         };
@@ -160,6 +165,9 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
     // What waits follows from schedules, too.
     if schedules || inbox {
         app.feed.send(event("inbox", &(), Place::Somewhere(Right::See)));
+    }
+    if playlists {
+        app.feed.send(event("playlists", &(), Place::Somewhere(Right::See)));
     }
     Ok(())
 }

@@ -127,7 +127,7 @@ pub(super) async fn foresee(
     };
     let ground = Ground::new(app, view, &new.target).await?;
     let turns = series.between(now, UnixMicros(now.0 + HORIZON));
-    let length = (bulletin.samples * 1000).div_ceil(48);
+    let lengths = app.store().lengths().await?;
     let mut mine: Vec<Item> = turns
         .iter()
         .map(|turn| {
@@ -138,7 +138,7 @@ pub(super) async fn foresee(
                 broadcast: loa_protocol::BroadcastId(id),
                 class: bulletin.class,
                 start: turn.start,
-                end: UnixMicros(turn.start.0 + length),
+                end: UnixMicros(turn.start.0 + (lengths.of((bulletin.id, bulletin.samples), turn) * 1000).div_ceil(48)),
                 overrides: leave.as_ref().is_some_and(|it| it.holds(turn.start)),
                 areas: new.target.areas.clone(),
                 receivers: new.target.receivers.clone(),

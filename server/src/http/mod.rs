@@ -37,6 +37,7 @@ mod pace;
 pub mod password;
 mod phrases;
 mod plan;
+mod playlists;
 mod readings;
 mod receipts;
 mod receivers;
@@ -209,6 +210,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(inbox::refuse))
         .routes(routes!(rivals::list))
         .routes(routes!(rivals::order))
+        .routes(routes!(playlists::list, playlists::add))
+        .routes(routes!(playlists::change, playlists::remove))
         .routes(routes!(audio::audio))
         .routes(routes!(speech::preview))
         .routes(routes!(speech::make))

@@ -78,7 +78,7 @@ pub(super) struct Reason {
     at: String,
     /// `plays`: it does, or is to. `nothing`: nothing is to sound then. `hours`, `minutes`: what should sound may not.
     /// `revoked`, `offline` (it is not connected, or did not report), `refused` (by the receiver itself), `failed`,
-    /// `interrupted`; of the broadcast: `stopped`, `missed` (the server was not there), `not_approved`, `expired` (the bulletin).
+    /// `interrupted`; of the broadcast: `stopped`, `missed` (the server was not there), `not_approved`, `expired` (the bulletin), `not_composed` (the playlist).
     reason: String,
     /// The broadcast that is or was concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -201,6 +201,7 @@ pub(super) async fn why(
                 Some("missed") => ("missed", Some(it.id)),
                 Some("not_approved") => ("not_approved", Some(it.id)),
                 Some("expired") => ("expired", Some(it.id)),
+                Some("not_composed") => ("not_composed", Some(it.id)),
                 _ => ("failed", Some(it.id)),
             },
             _ => ("nothing", None),

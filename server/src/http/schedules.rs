@@ -87,6 +87,7 @@ struct Different {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewSchedule {
     pub(super) title: String,
+    /// A bulletin, or a playlist.
     pub(super) bulletin_id: String,
     pub(super) target: Target,
     /// The zone of civil times (IANA); absent: that of the areas that it is addressed to.

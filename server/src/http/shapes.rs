@@ -350,7 +350,7 @@ pub(super) struct NewMicrophone {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewBroadcast {
-    /// What sounds; absent: a relay does.
+    /// What sounds, a bulletin or a playlist; absent: a relay does.
     #[schema(nullable = false)]
     pub(super) bulletin_id: Option<String>,
     /// Another station that sounds; absent: a bulletin does.

@@ -96,7 +96,7 @@ pub(super) struct Peaks {
 /// What still needs something that was to be deleted.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct InUse {
-    /// `broadcast`: it is scheduled or on the air; `schedule`; `phrase`: it was recorded in it.
+    /// `broadcast`: it is scheduled or on the air; `schedule`; `playlist`; `phrase`: it was recorded in it.
     kind: String,
     id: String,
     /// When it sounds.
@@ -144,6 +144,7 @@ impl From<store::Use> for InUse {
         let (kind, id, start, title) = match it {
             store::Use::Broadcast(id, start) => ("broadcast", id.to_string(), Some(written(start)), None),
             store::Use::Schedule(id, title) => ("schedule", id.to_string(), None, Some(title)),
+            store::Use::Playlist(id, title) => ("playlist", id.to_string(), None, Some(title)),
             store::Use::Phrase(id, text) => ("phrase", id.to_string(), None, Some(text)),
         };
         Self {

@@ -153,10 +153,7 @@ pub fn ingest(upload: &Path, destination: &Path, encoding: Encoding, limits: Lim
         Ok(())
     })?;
     let survey = surveyor.finish();
-    let directory = destination
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let directory = directory(destination);
 
     let mut plan = encoding.loudness.map(|lufs| Plan::new(f64::from(lufs), &survey));
     let (half, written, peaks) = loop {
@@ -167,10 +164,7 @@ pub fn ingest(upload: &Path, destination: &Path, encoding: Encoding, limits: Lim
         }
     };
 
-    half.as_file().sync_all()?;
-    let bytes = half.as_file().metadata()?.len();
-    half.persist(destination).map_err(|error| error.error)?;
-    File::open(directory)?.sync_all()?;
+    let bytes = settle(half, destination)?;
     Ok(Ingested {
         format: source.format(),
         source_rate: source.rate(),
@@ -185,6 +179,21 @@ pub fn ingest(upload: &Path, destination: &Path, encoding: Encoding, limits: Lim
         fingerprint: survey.fingerprint,
         peaks,
     })
+}
+
+/// Gives a file that is whole its name, so that it is on the disk under it when this returns; gives its size in bytes.
+pub(super) fn settle(half: NamedTempFile, destination: &Path) -> Result<u64, IngestError> {
+    half.as_file().sync_all()?;
+    let bytes = half.as_file().metadata()?.len();
+    half.persist(destination).map_err(|error| error.error)?;
+    File::open(directory(destination))?.sync_all()?;
+    Ok(bytes)
+}
+
+/// The folder that a file lies in.
+pub(super) fn directory(file: &Path) -> &Path {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 /// Gives the sound of the file `path`, mono at 48 kHz, to `sink` from front to back; blocking.

@@ -144,6 +144,11 @@ pub(super) enum Leveller {
 }
 
 impl Leveller {
+    /// For sound that is as loud as it is to be, and is encoded again: only its peaks are held.
+    pub(super) fn ceiling() -> Self {
+        Self::Limiter(Box::new(Limiter::new(1.0, factor(CEILING - ROOM))))
+    }
+
     /// Replaces `output` by what `input` makes available.
     pub(super) fn push(&mut self, input: &[f32], output: &mut Vec<f32>) {
         output.clear();

@@ -7,10 +7,11 @@
 //! The way through: `decode` (mono at the file's own rate) → `resample` (48 kHz, nothing lost or shifted), once for `survey`
 //! (loudness, peak, silence, fingerprint), and once more → `level` (one loudness for all, peaks under a ceiling by `limiter`)
 //! → `encode` (Opus in Ogg, RFC 7845), `peaks` (an outline for the eye). All of it streams: memory does not grow with the
-//! length of the file.
+//! length of the file. [`compose`] makes one programme of several.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod attempts;
+mod compose;
 mod decode;
 mod downmix;
 mod encode;
@@ -31,6 +32,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
+pub use compose::{ComposeError, Piece, compose};
 pub use error::IngestError;
 pub use ingest::{Encoding, Format, Ingested, Limits, ingest, sound};
 pub use not_audio::{HEAD, not_audio};

@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod deadlines;
 pub mod forecast;
 pub mod plan;
+pub mod playlist;
 pub mod presets;
 pub mod recurrence;
 pub mod rivals;

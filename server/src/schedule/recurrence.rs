@@ -42,6 +42,8 @@ pub struct Occurrence {
     pub key: NaiveDateTime,
     /// The instant.
     pub start: UnixMicros,
+    /// How many come before it, exceptions counted: one that is taken out moves no other.
+    pub place: u64,
 }
 
 /// What is wrong with a rule.
@@ -142,9 +144,10 @@ impl Recurrence {
         };
         let mut found: Vec<_> = self
             .civil(civil(from, -3), civil(to, 3))
-            .map(|key| Occurrence {
+            .map(|(place, key)| Occurrence {
                 key,
                 start: instant(self.zone, key),
+                place,
             })
             .filter(|it| (from..to).contains(&it.start))
             .take(MOST)
@@ -159,9 +162,10 @@ impl Recurrence {
         let civil = civil
             .checked_sub_signed(Duration::days(3))
             .unwrap_or(NaiveDateTime::MIN);
-        let all = self.civil(civil, NaiveDateTime::MAX).map(|key| Occurrence {
+        let all = self.civil(civil, NaiveDateTime::MAX).map(|(place, key)| Occurrence {
             key,
             start: instant(self.zone, key),
+            place,
         });
         // Two civil times may change places in a gap of hours, not of days.
         let mut soon: Vec<_> = all.filter(|it| it.start >= from).take(50).collect();
@@ -177,11 +181,16 @@ impl Recurrence {
 
     /// Whether it occurs at that civil time.
     pub fn has(&self, key: NaiveDateTime) -> bool {
-        self.civil(key, key + Duration::seconds(1)).next().is_some()
+        self.place(key).is_some()
     }
 
-    /// Civil times from `from` on and before `to`, in order.
-    fn civil(&self, from: NaiveDateTime, to: NaiveDateTime) -> impl Iterator<Item = NaiveDateTime> {
+    /// How many come before the one at that civil time, if it occurs.
+    pub fn place(&self, key: NaiveDateTime) -> Option<u64> {
+        self.civil(key, key + Duration::seconds(1)).next().map(|it| it.0)
+    }
+
+    /// Civil times from `from` on and before `to`, in order, each with how many come before it.
+    fn civil(&self, from: NaiveDateTime, to: NaiveDateTime) -> impl Iterator<Item = (u64, NaiveDateTime)> {
         let by_rule: Box<dyn Iterator<Item = NaiveDateTime>> = match &self.rule {
             Some((_, rule)) => {
                 let set = RRuleSet::new(dressed(self.start)).rrule(rule.clone()).limit();
@@ -200,10 +209,11 @@ impl Recurrence {
             (Some(_), _) => by_rule.next(),
             (None, _) => also.next(),
         });
-        merged
-            .skip_while(move |at| *at < from)
-            .take_while(move |at| *at < to)
-            .filter(|at| !self.except.contains(at))
+        (0..)
+            .zip(merged)
+            .skip_while(move |(_, at)| *at < from)
+            .take_while(move |(_, at)| *at < to)
+            .filter(|(_, at)| !self.except.contains(at))
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Turn<S> {
     pub key: NaiveDateTime,
     /// What sounds instead of the schedule's own.
     pub source: Option<S>,
+    /// How many the rule has before it.
+    pub place: u64,
 }
 
 impl<S: Copy + Ord> Series<S> {
@@ -45,6 +47,7 @@ impl<S: Copy + Ord> Series<S> {
             start: it.start,
             key: it.key,
             source: self.changed.get(&it.key).and_then(|it| it.source),
+            place: it.place,
         });
         let mut turns: Vec<_> = stay
             .chain(self.moves().filter(|it| (from..to).contains(&it.start)))
@@ -69,6 +72,7 @@ impl<S: Copy + Ord> Series<S> {
             start: it.start,
             key: it.key,
             source: self.changed.get(&it.key).and_then(|it| it.source),
+            place: it.place,
         });
         stays
             .into_iter()
@@ -83,11 +87,12 @@ impl<S: Copy + Ord> Series<S> {
     /// Turns that were moved and still occur.
     fn moves(&self) -> impl Iterator<Item = Turn<S>> {
         self.changed.iter().filter_map(|(key, it)| {
-            let start = it.start.filter(|_| self.recurrence.has(*key))?;
+            let start = it.start?;
             Some(Turn {
                 start: instant(self.recurrence.zone(), start),
                 key: *key,
                 source: it.source,
+                place: self.recurrence.place(*key)?,
             })
         })
     }
@@ -133,12 +138,12 @@ mod tests {
         let series = Series { recurrence, changed };
         let of = |text: &str| instant(zone, at(text));
         let turns = series.between(of("20260101T000000"), of("20270101T000000"));
-        let got: Vec<_> = turns.iter().map(|it| (it.start, it.source)).collect();
+        let got: Vec<_> = turns.iter().map(|it| (it.start, it.source, it.place)).collect();
         let wanted = [
-            (of("20260216T053000"), None),
-            (of("20260218T053000"), Some(7)),
-            (of("20260219T053000"), None),
-            (of("20260219T170000"), None),
+            (of("20260216T053000"), None, 0),
+            (of("20260218T053000"), Some(7), 2),
+            (of("20260219T053000"), None, 3),
+            (of("20260219T170000"), None, 1),
         ];
         assert_eq!(got, wanted);
         // One after the other gives the same as all at once.

@@ -2,6 +2,7 @@
 //! shutdown signal; what was accepted is durable at any instant, so that being killed differs from ending only in haste.
 
 pub(crate) mod keys;
+pub(crate) mod composer;
 mod line;
 mod measures;
 mod planner;
@@ -238,6 +239,7 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
             move |notice| drop(notifier.tell(notice))
         }),
     };
+    let encoding = config.encoding();
     let app = App::new(Parts {
         store: store.clone(),
         data,
@@ -252,6 +254,12 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
         oidc,
         shutdown: shutdown.clone(),
     });
+    let composer = composer::Composer {
+        store: store.clone(),
+        encoding,
+        decoding: app.decoding(),
+        clock: clock::now,
+    };
     // Each part a task of its own, so that none holds up another.
     let mut parts = JoinSet::new();
     if let Some(broker) = embedded {
@@ -266,6 +274,7 @@ pub async fn start(config: Config, shutdown: watch::Receiver<bool>) -> Result<Ru
     });
     parts.spawn(keeper.run(shutdown.clone()));
     parts.spawn(planner.run(shutdown.clone()));
+    parts.spawn(composer.run(shutdown.clone()));
     let listener = |socket, router, tls: Option<rustls::ServerConfig>| Listener {
         socket,
         tls: tls.map(Arc::new),

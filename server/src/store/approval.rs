@@ -9,7 +9,7 @@ use super::broadcasts::area_of;
 use super::planned::{self, Planned};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros, written};
-use super::sources::SOUNDLESS;
+use super::sources::HIDDEN;
 use super::{
     Actor, BroadcastState, Bulletin, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, Refusal,
     ScheduleId, Store, User, Work, ids, overrides, record,
@@ -118,7 +118,7 @@ impl Store {
     /// A bulletin that has sound of its own: what is said live, and what is relayed, asks nobody.
     async fn sounding(&self, id: BulletinId) -> Result<Bulletin, Error> {
         let it = self.bulletin(id).await?;
-        match SOUNDLESS.contains(&format!("'{}'", it.format)) {
+        match HIDDEN.contains(&format!("'{}'", it.format)) {
             true => Err(Error::Missing("bulletin")),
             false => Ok(it),
         }
@@ -203,12 +203,15 @@ async fn turn(work: &mut Work<'_>, known: &Bulletin, to: BulletinState, why: Opt
     Ok(())
 }
 
-/// Fails what is scheduled of a bulletin that is not approved any more; gives it.
+/// Fails what is scheduled of a bulletin that is not approved any more, or of a playlist that it is in; gives it.
 pub(super) async fn withdraw(tx: &mut Transaction, now: UnixMicros, id: BulletinId) -> Result<Vec<BroadcastId>, Error> {
-    let rows = sqlx::query("SELECT id FROM broadcasts WHERE bulletin_id = $1 AND state = 'scheduled' ORDER BY id")
-        .bind(id.to_string())
-        .fetch_all(&mut **tx)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT id FROM broadcasts WHERE (bulletin_id = $1 OR bulletin_id IN (SELECT t.bulletin_id FROM playlist_turns t \
+         JOIN playlist_parts p ON p.playlist_id = t.playlist_id WHERE p.bulletin_id = $1)) AND state = 'scheduled' ORDER BY id",
+    )
+    .bind(id.to_string())
+    .fetch_all(&mut **tx)
+    .await?;
     let mut withdrawn = Vec::new();
     for row in &rows {
         let id = row.id("id", BroadcastId::parse)?;

@@ -14,7 +14,7 @@ use super::pool::Transaction;
 use super::row::{Columns as _, micros};
 use super::{
     Actor, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, ScheduleId, Source, Store, User,
-    bulletins, ids, library, overrides, sources,
+    bulletins, ids, library, overrides, playlists, sources,
 };
 
 /// How a broadcast fares.
@@ -291,7 +291,7 @@ impl Store {
         new: NewBroadcast,
     ) -> Result<Broadcast, Error> {
         let bulletin = self.bulletin(new.bulletin).await?;
-        if bulletin.state != BulletinState::Approved {
+        if bulletin.state != BulletinState::Approved && !bulletin.is_composed() {
             return Err(Error::State(Refusal::NotApproved));
         }
         let target = Target {
@@ -307,7 +307,6 @@ impl Store {
             return Err(Error::State(Refusal::Expired));
         }
         let id = BroadcastId(ids::fresh(now));
-        let end = UnixMicros(new.start.0 + (bulletin.samples * 1000).div_ceil(48));
         let entry = Entry {
             at: now,
             actor,
@@ -318,13 +317,18 @@ impl Store {
         let mut work = self.begin(entry).await?;
         let tx = &mut work.tx;
         library::usable(tx, bulletin.id, new.start).await?;
+        let (sound, samples) = match bulletin.is_composed() {
+            true => composed(tx, now, bulletin.id, new.start).await?,
+            false => (bulletin.id, bulletin.samples),
+        };
+        let end = UnixMicros(new.start.0 + (samples * 1000).div_ceil(48));
         let allowed = overrides::holds(tx, new.overrides, new.start, &target).await?;
         if new.overrides.is_some() && !allowed {
             return Err(Error::invalid("override_id", Invalid::Unknown));
         }
         let row = Planned {
             id,
-            bulletin: bulletin.id,
+            bulletin: sound,
             state: BroadcastState::Scheduled,
             reason: None,
             start: new.start,
@@ -487,6 +491,24 @@ impl Store {
             true => Ok(reached),
             false => Err(Error::invalid("target.receivers", Invalid::Unknown)),
         }
+    }
+}
+
+/// What sounds of a playlist that is broadcast by itself, and its samples: its first turn.
+async fn composed(
+    tx: &mut Transaction,
+    now: UnixMicros,
+    id: BulletinId,
+    start: UnixMicros,
+) -> Result<(BulletinId, u64), Error> {
+    // What was composed is nothing that people name.
+    let list = playlists::one(tx, id).await?.ok_or(Error::Missing("bulletin"))?;
+    let sounding = list.sounding(start, 0).ok_or(Error::State(Refusal::Expired))?;
+    match sounding.made {
+        Some(made) => Ok((made, sounding.samples)),
+        // A part will have dropped out by then, of which nothing can be said but that.
+        None if list.is_made(now) => Err(Error::State(Refusal::Expired)),
+        None => Err(Error::State(Refusal::Composing)),
     }
 }
 

@@ -10,8 +10,9 @@ use serde_json::json;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
+use super::playlists::{PLAYLIST, TURN};
 use super::row::{Columns as _, integer, micros, written};
-use super::sources::SOUNDLESS;
+use super::sources::HIDDEN;
 use super::speech::{BulletinText, keep_text};
 use super::{Actor, BulletinId, Change, Entry, Error, More, Store, User, UserId, search};
 
@@ -94,6 +95,13 @@ pub struct Bulletin {
     pub duplicate_of: Option<BulletinId>,
 }
 
+impl Bulletin {
+    /// Whether it stands for a playlist, or was composed of one: people change playlists, not these.
+    pub fn is_composed(&self) -> bool {
+        self.format == PLAYLIST || self.format == TURN
+    }
+}
+
 /// A bulletin whose files are in place.
 #[derive(Debug, Clone)]
 pub struct NewBulletin {
@@ -171,7 +179,7 @@ impl Store {
     ) -> Result<Vec<Bulletin>, Error> {
         let words = search::patterns(&wanted.search);
         let mut sql = format!(
-            "{SELECT} AND b.format NOT IN {SOUNDLESS} AND b.id < $1 AND ($2 = '' OR b.field = $2) AND ($3 = '' OR b.language = $3) \
+            "{SELECT} AND b.format NOT IN {HIDDEN} AND b.id < $1 AND ($2 = '' OR b.field = $2) AND ($3 = '' OR b.language = $3) \
              AND ($4 = '' OR b.folder = $4 OR b.folder LIKE $5 ESCAPE '\\') AND b.tags LIKE $6 ESCAPE '\\' AND ($7 = '' OR b.state = $7)"
         );
         for place in (8..).step_by(2).take(words.len()) {

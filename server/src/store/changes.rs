@@ -28,6 +28,8 @@ pub enum Change {
     Inbox,
     /// A broadcast, or how it fares.
     Broadcast(BroadcastId),
+    /// A playlist, or what is composed of it.
+    Playlist(BulletinId),
     /// A schedule.
     Schedule(ScheduleId),
     /// What schedules depend on: what areas allow, what may go past it.

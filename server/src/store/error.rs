@@ -20,6 +20,14 @@ pub enum Error {
     /// The state it is in does not allow that.
     #[error("{0}")]
     State(Refusal),
+    /// The state that a part of it is in does not allow that.
+    #[error("“{title}”: {why}")]
+    Part {
+        /// What it is called.
+        title: String,
+        /// Why.
+        why: Refusal,
+    },
     /// Somebody speaks there.
     #[error("{by} has the studio")]
     Taken {
@@ -80,6 +88,9 @@ pub enum Refusal {
     /// What has expired by then is not broadcast.
     #[error("the bulletin has expired by then")]
     Expired,
+    /// What it sounds like is not made yet.
+    #[error("the playlist is still being composed")]
+    Composing,
     /// It cannot be stopped any more.
     #[error("the broadcast is over")]
     Over,

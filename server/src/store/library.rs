@@ -45,6 +45,8 @@ pub enum Use {
     Broadcast(BroadcastId, UnixMicros),
     /// A schedule, and what it is called.
     Schedule(ScheduleId, String),
+    /// A playlist that it is in, and what that is called.
+    Playlist(BulletinId, String),
     /// A phrase that was recorded in it, and what it says.
     Phrase(PhraseId, String),
 }
@@ -176,7 +178,7 @@ impl Store {
 }
 
 /// All that still needs a bulletin: whatever comes to refer to bulletins is asked here.
-async fn uses(tx: &mut Transaction, id: BulletinId) -> Result<Vec<Use>, Error> {
+pub(super) async fn uses(tx: &mut Transaction, id: BulletinId) -> Result<Vec<Use>, Error> {
     let rows = sqlx::query(
         "SELECT id, starts FROM broadcasts WHERE (bulletin_id = $1 OR id IN (SELECT broadcast_id FROM fallbacks \
          WHERE bulletin_id = $1)) AND state IN ('scheduled', 'on_air') ORDER BY starts, id",
@@ -195,6 +197,10 @@ async fn uses(tx: &mut Transaction, id: BulletinId) -> Result<Vec<Use>, Error> {
          OR id IN (SELECT schedule_id FROM schedule_changes WHERE bulletin_id = $1)) ORDER BY id";
     for row in sqlx::query(schedules).bind(id.to_string()).fetch_all(&mut **tx).await? {
         uses.push(Use::Schedule(row.id("id", ScheduleId::parse)?, row.text("title")?));
+    }
+    let playlists = "SELECT id, title FROM bulletins WHERE id IN (SELECT playlist_id FROM playlist_parts WHERE bulletin_id = $1) ORDER BY id";
+    for row in sqlx::query(playlists).bind(id.to_string()).fetch_all(&mut **tx).await? {
+        uses.push(Use::Playlist(row.id("id", BulletinId::parse)?, row.text("title")?));
     }
     let phrases = sqlx::query("SELECT id, text FROM phrases WHERE bulletin_id = $1 ORDER BY id").bind(id.to_string());
     for row in phrases.fetch_all(&mut **tx).await? {

@@ -3,7 +3,8 @@
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
 //! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`library`],
-//! [`approval`], [`inbox`], [`broadcasts`], [`schedules`], [`turns`], [`overrides`] hold rows and what people do to them; [`sources`] are of broadcasts
+//! [`approval`], [`inbox`], [`playlists`], [`turns_made`], [`broadcasts`], [`schedules`], [`turns`], [`overrides`] hold rows and what people
+//! do to them; [`sources`] are of broadcasts
 //! that play no file; [`speech`] holds what is read aloud; [`factors`], [`identities`],
 //! [`links`], [`devices`] and [`failures`] are about how people come in;
 //! [`reports`] and [`accounts`] say what came of it all; [`record`] is who did what; [`facts`] writes down what happens on the air and implements
@@ -30,6 +31,7 @@ pub mod library;
 pub mod links;
 pub mod overrides;
 mod planned;
+pub mod playlists;
 mod pool;
 pub mod receivers;
 pub mod record;
@@ -47,6 +49,7 @@ pub mod speech;
 pub(crate) mod tests;
 pub mod tokens;
 pub mod turns;
+mod turns_made;
 pub mod users;
 
 use std::path::{Path, PathBuf};
@@ -70,6 +73,7 @@ pub use inbox::{Answer, Delivery, NewSending};
 pub use library::{BulletinChange, Use};
 pub use links::{Link, LinkKind};
 pub use overrides::Override;
+pub use playlists::{NewPlaylist, Playlist, Sounding};
 pub use receivers::{NewReceiver, Receiver, ReceiverChange};
 pub use record::{Actor, Entry, More};
 pub use reports::{Fared, Report};
@@ -79,7 +83,8 @@ pub use sessions::{How, NewSession, Session, SessionSeen};
 pub use sources::{NewLive, Source};
 pub use speech::{BulletinText, NewPhrase, Phrase, Reading, TextPart};
 pub use tokens::{NewToken, Token};
-pub use turns::{Foreseen, Made};
+pub use turns::{Foreseen, Lengths, Made};
+pub use turns_made::ToMake;
 pub use users::{NewUser, User, UserChange};
 
 use crate::data::Vault;

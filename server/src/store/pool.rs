@@ -39,6 +39,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "identities", include_str!("../../migrations/0007_identities.sql")),
     (10, "library", include_str!("../../migrations/0010_library.sql")),
     (11, "sources", include_str!("../../migrations/0011_sources.sql")),
+    (13, "playlists", include_str!("../../migrations/0013_playlists.sql")),
     (14, "inbox", include_str!("../../migrations/0014_inbox.sql")),
 ];
 

@@ -17,7 +17,9 @@ use crate::schedule::series::{Changed, Series};
 
 pub(super) type Changes = BTreeMap<NaiveDateTime, Changed<BulletinId>>;
 
-pub(super) const SELECT: &str = "SELECT s.*, u.title AS bulletin_title, u.class AS class, u.samples AS samples, u.state AS state \
+/// What is in a playlist was approved.
+pub(super) const SELECT: &str = "SELECT s.*, u.title AS bulletin_title, u.class AS class, u.samples AS samples, \
+    CASE u.format WHEN 'playlist' THEN 'approved' ELSE u.state END AS state \
     FROM schedules s JOIN bulletins u ON u.id = s.bulletin_id WHERE s.removed IS NULL ";
 
 pub(super) async fn one(connection: &mut sqlx::AnyConnection, id: ScheduleId) -> Result<Schedule, Error> {

@@ -21,7 +21,9 @@ use super::{
 use crate::media::live::Over;
 
 /// The formats of bulletins that hold no sound (yet).
-pub(super) const SOUNDLESS: &str = "('live', 'relay')";
+pub(super) const SOUNDLESS: &str = "('live', 'relay', 'playlist')";
+/// The formats of bulletins that people do not see: they hold no sound (yet), or are made of others.
+pub(super) const HIDDEN: &str = "('live', 'relay', 'playlist', 'turn')";
 
 /// Where the sound of a broadcast comes from, if it is no file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,10 @@ use super::pool::Transaction;
 use super::row::{Columns as _, integer, micros};
 use super::schedule_rows::{civil, time};
 use super::schedules::{Late, Schedule};
-use super::{Actor, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, More, ScheduleId, Store};
+use super::{
+    Actor, BroadcastState, BulletinId, BulletinState, Change, Entry, Error, More, Playlist, ScheduleId, Sounding,
+    Store, playlists,
+};
 use crate::schedule::forecast::Item;
 use crate::schedule::series::Turn;
 
@@ -47,6 +50,29 @@ pub struct Foreseen {
     pub title: String,
 }
 
+/// How long bulletins are.
+#[derive(Debug, Clone, Default)]
+pub struct Lengths {
+    /// Samples, at 48 kHz, of those that sound instead of others.
+    instead: BTreeMap<BulletinId, u64>,
+    playlists: BTreeMap<BulletinId, Playlist>,
+}
+
+impl Lengths {
+    /// Samples that sound, at 48 kHz, at a turn of a schedule whose own bulletin is `own`, which has that many.
+    pub fn of(&self, own: (BulletinId, u64), turn: &Turn<BulletinId>) -> u64 {
+        let source = turn.source.unwrap_or(own.0);
+        match self.playlists.get(&source) {
+            Some(it) => it.sounding(turn.start, turn.place).map_or(0, |it| it.samples),
+            None => turn
+                .source
+                .and_then(|it| self.instead.get(&it))
+                .copied()
+                .unwrap_or(own.1),
+        }
+    }
+}
+
 impl Schedule {
     /// What it will make from `from` on until `to`.
     pub fn foreseen(
@@ -54,27 +80,26 @@ impl Schedule {
         from: UnixMicros,
         to: UnixMicros,
         leave: Option<&Override>,
-        samples: &BTreeMap<BulletinId, u64>,
+        lengths: &Lengths,
     ) -> Vec<Foreseen> {
         let turns = self.series.between(from, to).into_iter();
-        turns
-            .map(|turn| {
-                let samples = turn.source.and_then(|it| samples.get(&it)).unwrap_or(&self.samples);
-                Foreseen {
-                    item: Item {
-                        broadcast: self.broadcast(&turn),
-                        class: self.class,
-                        start: turn.start,
-                        end: UnixMicros(turn.start.0 + (samples * 1000).div_ceil(48)),
-                        overrides: leave.is_some_and(|it| it.holds(turn.start)),
-                        areas: self.target.areas.clone(),
-                        receivers: self.target.receivers.clone(),
-                    },
-                    bulletin: turn.source.unwrap_or(self.bulletin),
-                    schedule: Some(self.id),
-                    occurrence: Some(turn.key),
-                    title: self.title.clone(),
-                }
+        let lasting = turns.map(|turn| (lengths.of((self.bulletin, self.samples), &turn), turn));
+        lasting
+            .filter(|(samples, _)| *samples > 0)
+            .map(|(samples, turn)| Foreseen {
+                item: Item {
+                    broadcast: self.broadcast(&turn),
+                    class: self.class,
+                    start: turn.start,
+                    end: UnixMicros(turn.start.0 + (samples * 1000).div_ceil(48)),
+                    overrides: leave.is_some_and(|it| it.holds(turn.start)),
+                    areas: self.target.areas.clone(),
+                    receivers: self.target.receivers.clone(),
+                },
+                bulletin: turn.source.unwrap_or(self.bulletin),
+                schedule: Some(self.id),
+                occurrence: Some(turn.key),
+                title: self.title.clone(),
             })
             .collect()
     }
@@ -135,9 +160,14 @@ impl Store {
         let mut made = Made::default();
         let mut told = Vec::new();
         for turn in &turns {
-            let sound = bulletin(&mut tx, turn.source.unwrap_or(schedule.bulletin)).await?;
-            let length = (sound.samples * 1000).div_ceil(48);
             let passed = turn.start < now;
+            let begin = match schedule.late {
+                Late::Play if passed => begins,
+                _ => turn.start,
+            };
+            let source = turn.source.unwrap_or(schedule.bulletin);
+            let sound = sound(&mut tx, source, begin, turn.place).await?;
+            let length = (sound.samples * 1000).div_ceil(48);
             let over = turn.start.0 + length <= begins.0;
             let (start, missed) = match schedule.late {
                 _ if !passed => (turn.start, false),
@@ -145,11 +175,10 @@ impl Store {
                 Late::Join => (turn.start, over),
                 Late::Skip => (turn.start, true),
             };
-            let reason = match (sound.approved, missed) {
-                (_, true) => Some("missed"),
-                (false, _) => Some(NOT_APPROVED),
-                _ if sound.expires.is_some_and(|at| at <= start.0) => Some("expired"),
-                _ if valid_until[&sound.id].is_some_and(|at| at <= start) => Some("expired"),
+            let reason = match valid_until[&source] {
+                _ if missed => Some("missed"),
+                _ if sound.silent.is_some() => sound.silent,
+                Some(at) if at <= start => Some("expired"),
                 _ => None,
             };
             let overrides = overrides::holds(&mut tx, schedule.overrides, start, &schedule.target).await?;
@@ -304,7 +333,7 @@ impl Store {
                 title: it.title,
             });
         }
-        let samples = self.samples_of_bulletins().await?;
+        let lengths = self.lengths().await?;
         let overrides: BTreeMap<_, _> = self
             .overrides(UnixMicros(0))
             .await?
@@ -314,38 +343,64 @@ impl Store {
         for it in self.schedules().await? {
             if !it.paused && Some(it.id) != without {
                 let leave = it.overrides.and_then(|id| overrides.get(&id));
-                all.extend(it.foreseen(UnixMicros(from.0.max(it.planned.0)), to, leave, &samples));
+                all.extend(it.foreseen(UnixMicros(from.0.max(it.planned.0)), to, leave, &lengths));
             }
         }
         Ok(all)
     }
 
-    async fn samples_of_bulletins(&self) -> Result<BTreeMap<BulletinId, u64>, Error> {
+    /// How long bulletins are, as far as schedules do not tell it themselves.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn lengths(&self) -> Result<Lengths, Error> {
         let rows = sqlx::query(
             "SELECT DISTINCT u.id AS id, u.samples AS samples FROM bulletins u JOIN schedule_changes c ON c.bulletin_id = u.id",
         );
         let rows = rows.fetch_all(&self.pool).await?;
-        rows.iter()
-            .map(|row| Ok((row.id("id", BulletinId::parse)?, row.number("samples")?)))
-            .collect()
+        let instead = rows
+            .iter()
+            .map(|row| Ok((row.id("id", BulletinId::parse)?, row.number("samples")?)));
+        let playlists = self.playlists().await?.into_iter();
+        Ok(Lengths {
+            instead: instead.collect::<Result<_, Error>>()?,
+            playlists: playlists.map(|it| (it.id, it)).collect(),
+        })
     }
 }
 
-/// What of a bulletin an occurrence needs.
+/// What of a bulletin or a playlist an occurrence needs.
 struct Sound {
     id: BulletinId,
     samples: u64,
-    approved: bool,
-    expires: Option<u64>,
+    /// Why it cannot sound.
+    silent: Option<&'static str>,
 }
 
-async fn bulletin(tx: &mut Transaction, id: BulletinId) -> Result<Sound, Error> {
+/// What sounds of `id` at an occurrence that begins at `start`, and that so many come before.
+async fn sound(tx: &mut Transaction, id: BulletinId, start: UnixMicros, place: u64) -> Result<Sound, Error> {
+    if let Some(list) = playlists::one(tx, id).await? {
+        let sounding = list.sounding(start, place);
+        return Ok(Sound {
+            id: sounding.as_ref().and_then(|it| it.made).unwrap_or(id),
+            samples: sounding.as_ref().map_or(0, |it| it.samples),
+            silent: match sounding {
+                None => Some("expired"),
+                Some(Sounding { made: None, .. }) => Some("not_composed"),
+                Some(_) => None,
+            },
+        });
+    }
     let row = sqlx::query("SELECT samples, state, expires FROM bulletins WHERE id = $1").bind(id.to_string());
     let row = row.fetch_one(&mut **tx).await?;
+    let approved = row.id("state", BulletinState::named)? == BulletinState::Approved;
     Ok(Sound {
         id,
         samples: row.number("samples")?,
-        approved: row.id("state", BulletinState::named)? == BulletinState::Approved,
-        expires: row.maybe_number("expires")?,
+        silent: match row.maybe_number("expires")? {
+            _ if !approved => Some(NOT_APPROVED),
+            Some(expires) if expires <= start.0 => Some("expired"),
+            _ => None,
+        },
     })
 }

@@ -150,6 +150,7 @@ impl World {
             world.leave(at)?;
             world.reading(at)?;
             world.phrase(at)?;
+            world.playlist(at)?;
         }
         world.person(&[("officer", Own), ("technician", Foreign)])?;
         world.person(&[("officer", Everywhere)])?;
@@ -321,6 +322,16 @@ impl World {
         json!({ "language": "hmn", "text": text, "meaning": meaning, "bulletin_id": bulletin, "area_id": self.area(at) })
     }
 
+    /// A new playlist of that area.
+    pub(crate) fn playlist(&self, at: At) -> Result<String> {
+        text(&self.admin.post("/api/v1/playlists", &self.listed(self.bulletin(Own), at))?["id"])
+    }
+
+    /// What a playlist of that area with that bulletin is.
+    pub(crate) fn listed(&self, bulletin: &str, at: At) -> Value {
+        json!({ "title": self.name(), "area_id": self.area(at), "bulletin_ids": [bulletin], "version": 1 })
+    }
+
     /// What is typed to be a bulletin of that area.
     pub(crate) fn typed(&self, at: At) -> Value {
         json!({ "title": self.name(), "class": "normal", "area_id": self.area(at), "parts": [{ "text": "Mời bà con." }] })
@@ -441,12 +452,19 @@ impl World {
             "overrides",
             "readings",
             "phrases",
+            "playlists",
         ];
         let lists = lists.map(|list| self.admin.get(&format!("/api/v1/{list}")));
         let mut lists = lists.into_iter().collect::<Result<Vec<_>>>()?;
         // Whom a broadcast reaches follows from receivers that come and go, a moment later.
         for it in lists.iter_mut().filter_map(Value::as_array_mut).flatten() {
             it.as_object_mut().and_then(|it| it.remove("receivers"));
+        }
+        // What is composed of playlists comes a moment later, too.
+        for it in lists.last_mut().and_then(Value::as_array_mut).into_iter().flatten() {
+            it.as_object_mut()
+                .into_iter()
+                .for_each(|it| it.retain(|key, _| key != "state" && key != "turns"));
         }
         let record = self.admin.get("/api/v1/record?limit=1000")?;
         let mut record = record.as_array().into_iter().flatten();

@@ -594,6 +594,23 @@ pub(crate) const ROWS: &[Row] = &[
     row("removePhrase", "", Gate::Each(&[("compose", Own)]), |w| {
         about(w.phrase(Own)?)
     }),
+    // Playlists.
+    row("listPlaylists", "", Gate::List("see", place_shown), nothing),
+    row("addPlaylist", "", Gate::Each(&[("see", Own), ("compose", Own)]), |w| {
+        with("", w.listed(w.bulletin(Own), Own))
+    }),
+    row(
+        "addPlaylist",
+        "of what is another's",
+        Gate::Each(&[("see", Foreign), ("compose", Own)]),
+        |w| with("", w.listed(w.bulletin(Foreign), Own)),
+    ),
+    row("changePlaylist", "", Gate::Each(&[("compose", Own)]), |w| {
+        with(w.playlist(Own)?, w.listed(w.bulletin(Own), Own))
+    }),
+    row("removePlaylist", "", Gate::Each(&[("compose", Own)]), |w| {
+        about(w.playlist(Own)?)
+    }),
     // Schedules, and what areas allow.
     row("areaRules", "", Gate::Each(&[("see", Own)]), |w| about(w.area(Own))),
     row("setAreaRules", "", Gate::Each(&[("areas", Own)]), |w| {

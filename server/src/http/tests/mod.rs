@@ -13,6 +13,7 @@ mod live;
 mod oidc;
 mod patience;
 mod people;
+mod playlists;
 mod provider;
 mod record;
 mod resumable;
@@ -267,6 +268,11 @@ impl Client {
     fn patch(&self, path: &str, body: Value) -> Reply {
         let kind = [("content-type", "application/json")];
         self.send("PATCH", path, &kind, body.to_string().as_bytes())
+    }
+
+    fn put(&self, path: &str, body: Value) -> Reply {
+        let kind = [("content-type", "application/json")];
+        self.send("PUT", path, &kind, body.to_string().as_bytes())
     }
 
     fn delete(&self, path: &str) -> Reply {

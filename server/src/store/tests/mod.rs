@@ -3,6 +3,7 @@
 mod inbox;
 mod library;
 mod life;
+mod playlists;
 pub(crate) mod postgres;
 mod record;
 mod schedules;
@@ -54,6 +55,9 @@ async fn conform(mut fresh: impl FnMut(&str) -> String) {
     schedules::each_occurrence_becomes_one_broadcast(&fresh("occurrences")).await;
     schedules::what_was_missed_is_dealt_with_and_said(&fresh("missed")).await;
     schedules::areas_allow_and_two_people_go_past_it(&fresh("allow")).await;
+    playlists::a_playlist_is_kept_judged_and_composed(&fresh("playlists")).await;
+    playlists::parts_drop_out_in_time(&fresh("drop")).await;
+    playlists::what_is_foreseen_of_a_rotation_is_what_comes(&fresh("rotation")).await;
     facts_make_the_account(&fresh("facts")).await;
     what_is_over_stays_over(&fresh("over")).await;
     a_fact_about_nothing_harms_no_other(&fresh("nothing")).await;

@@ -4,16 +4,16 @@ use super::*;
 use crate::schedule::recurrence::{FORM, Recurrence};
 use crate::schedule::rules::{Clock, Hours, Rules};
 
-fn at(text: &str) -> chrono::NaiveDateTime {
+pub(super) fn at(text: &str) -> chrono::NaiveDateTime {
     chrono::NaiveDateTime::parse_from_str(text, FORM).unwrap()
 }
 
 /// The instant that clocks in Việt Nam show so.
-fn instant(text: &str) -> UnixMicros {
+pub(super) fn instant(text: &str) -> UnixMicros {
     crate::schedule::recurrence::instant(chrono_tz::Asia::Ho_Chi_Minh, at(text))
 }
 
-fn daily(bulletin: BulletinId, areas: &[AreaId]) -> NewSchedule {
+pub(super) fn daily(bulletin: BulletinId, areas: &[AreaId]) -> NewSchedule {
     let rule = "FREQ=DAILY;COUNT=5";
     NewSchedule {
         title: "Bản tin sáng".into(),

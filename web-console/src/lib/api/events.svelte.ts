@@ -28,6 +28,8 @@ class Live {
   claims = $state.raw<Claim[]>([]);
   /** Rises whenever something in inboxes has changed: who shows one asks for it. */
   inboxes = $state(0);
+  /** Rises whenever playlists have changed: who shows them asks anew. */
+  playlists = $state(0);
   /** Rises when schedules have changed, or may have: who shows them asks. */
   schedules = $state(0);
   readonly areas = new SvelteMap<string, Area>();
@@ -78,6 +80,7 @@ class Live {
       // Another one means that much has changed, perhaps what one may do.
       if (this.ready) void this.refresh().catch(() => undefined);
       this.#replace(whole);
+      this.playlists++;
       this.claims = whole.claims ?? [];
       this.inboxes += 1;
       this.schedules += 1;
@@ -85,6 +88,7 @@ class Live {
     on('inbox', () => (this.inboxes += 1));
     on('receiver', (one: Receiver) => this.receivers.set(one.id, one));
     on('broadcast', (one: Broadcast) => this.broadcasts.set(one.id, one));
+    on('playlists', () => this.playlists++);
     on('bulletin', (one: Bulletin) => this.bulletins.set(one.id, one));
   }
 

@@ -32,6 +32,7 @@ export const en: Words = {
   menuHours: 'Hours',
   menuEmergency: 'Emergency',
   menuLibrary: 'Library',
+  menuPlaylists: 'Playlists',
   menuReceivers: 'Manage receivers',
   menuPeople: 'People',
   menuRecord: 'Record',

@@ -61,8 +61,8 @@ const sentences: Record<string, Record<Language, string>> = {
     en: 'The bulletin has expired by then.'
   },
   in_use: {
-    vi: 'Chưa xóa được: bản tin còn buổi phát đang chờ hoặc đang phát.',
-    en: 'Not deleted: broadcasts that are scheduled or on the air still need the bulletin.'
+    vi: 'Chưa xóa được: còn dùng trong buổi phát, lịch phát, danh sách phát hoặc câu thu sẵn.',
+    en: 'Not deleted: broadcasts, schedules, playlists or recorded phrases still need it.'
   },
   over: {
     vi: 'Buổi phát đã kết thúc.',

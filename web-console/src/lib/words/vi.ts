@@ -31,6 +31,7 @@ export const vi = {
   menuHours: 'Giờ phát',
   menuEmergency: 'Khẩn cấp',
   menuLibrary: 'Thư viện',
+  menuPlaylists: 'Danh sách phát',
   menuReceivers: 'Quản lý cụm loa',
   menuPeople: 'Người dùng',
   menuRecord: 'Nhật ký',
