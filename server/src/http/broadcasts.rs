@@ -112,9 +112,7 @@ pub(super) async fn accept(
         overrides,
     };
     let repeat = it.repeat.as_ref().map(Repeating::read).transpose()?;
-    let broadcast = app
-        .store()
-        .accept_again(&caller.actor, now, &caller.user, new, repeat);
+    let broadcast = app.store().accept_again(&caller.actor, now, &caller.user, new, repeat);
     let broadcast = broadcast.await?;
     app.tell(Notice::Accepted(broadcast.id));
     Ok((StatusCode::CREATED, Json(broadcast.into())))

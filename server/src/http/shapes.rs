@@ -349,6 +349,9 @@ pub(super) struct NewMicrophone {
     /// A chime sounds first; it does unless this says otherwise.
     #[schema(nullable = false)]
     pub(super) chime: Option<bool>,
+    /// Approved bulletins that sound under the voice, by turns, quieter while somebody speaks; none: silence.
+    #[schema(nullable = false, max_items = 20)]
+    pub(super) bed_bulletin_ids: Option<Vec<String>>,
 }
 
 /// A broadcast that somebody asks for.

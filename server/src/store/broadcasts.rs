@@ -319,7 +319,12 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::State`] if it is over; when the database cannot.
-    pub async fn stop(&self, actor: &Actor, now: UnixMicros, id: BroadcastId) -> Result<(Broadcast, Vec<BroadcastId>), Error> {
+    pub async fn stop(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        id: BroadcastId,
+    ) -> Result<(Broadcast, Vec<BroadcastId>), Error> {
         let (subject, detail) = (id.to_string(), String::new());
         let mut work = self
             .begin(Entry {
@@ -356,7 +361,12 @@ impl Store {
         work.commit().await?;
         let all = others.iter().chain([&id]);
         all.for_each(|it| self.tell(Change::Broadcast(*it)));
-        Ok((self.broadcast_by_id(id).await?, others))
+        let stopped = self.broadcast_by_id(id).await?;
+        // What is over says whether it is said again.
+        if let Some(it) = stopped.repeat {
+            self.tell(Change::Broadcast(it.first));
+        }
+        Ok((stopped, others))
     }
 
     /// All that are scheduled or on the air, targets not filled in.

@@ -67,9 +67,7 @@ pub(super) fn judge(it: &NewRepeat, class: Class, start: UnixMicros, length: u64
             "for emergencies alone: what else recurs has a schedule",
             "chỉ dành cho bản tin khẩn cấp: bản tin khác phát lại theo lịch phát",
         ),
-        () if every == 0 || every > LONGEST => {
-            wrong("repeat.every_minutes", "between 1 and 1440", "từ 1 đến 1440")
-        }
+        () if every == 0 || every > LONGEST => wrong("repeat.every_minutes", "between 1 and 1440", "từ 1 đến 1440"),
         () if every <= length => wrong(
             "repeat.every_minutes",
             "longer than the bulletin",
@@ -255,9 +253,8 @@ impl Store {
 
     /// Fills in how broadcasts are said again.
     pub(super) async fn fill_repeat(&self, it: &mut Broadcast) -> Result<(), Error> {
-        let row = sqlx::query(
-            "SELECT r.* FROM repeats r JOIN broadcasts b ON b.repeat_of = r.broadcast_id WHERE b.id = $1",
-        );
+        let row =
+            sqlx::query("SELECT r.* FROM repeats r JOIN broadcasts b ON b.repeat_of = r.broadcast_id WHERE b.id = $1");
         let row = row.bind(it.id.to_string()).fetch_optional(&self.pool).await?;
         it.repeat = row.as_ref().map(read).transpose()?;
         Ok(())

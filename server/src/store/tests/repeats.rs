@@ -83,14 +83,22 @@ pub(super) async fn an_emergency_is_said_again_until_it_is_stopped(url: &str) {
     let now_foreseen = store.foreseen(NOW, later(200), None).await.unwrap();
     assert_eq!(now_foreseen.len(), foreseen.len());
     let again = store.broadcast_by_id(made[0]).await.unwrap();
-    assert_eq!((again.start, again.class, again.target), (later(61), Class::Emergency, first.target.clone()));
+    assert_eq!(
+        (again.start, again.class, again.target),
+        (later(61), Class::Emergency, first.target.clone())
+    );
 
     // Stopped between two of them, by any of them: nothing is said any more.
     let (stopped, others) = store.stop(&actor(), later(62), made[0]).await.unwrap();
     assert_eq!(stopped.state, BroadcastState::Stopped);
     assert_eq!(others.len(), 2, "the first and the third: {others:?}");
     assert_eq!(make(&world, 120).await, Made::default());
-    assert!(family(&world, first.id).await.iter().all(|it| it.1 == BroadcastState::Stopped));
+    assert!(
+        family(&world, first.id)
+            .await
+            .iter()
+            .all(|it| it.1 == BroadcastState::Stopped)
+    );
     assert!(matches!(
         store.stop(&actor(), later(63), first.id).await,
         Err(Error::State(Refusal::Over))
@@ -111,9 +119,15 @@ pub(super) async fn what_is_said_again_is_judged_missed_and_ends(url: &str) {
         (bulletin, 5, 86_402, "repeat.until"),
     ] {
         let wrong = accept(&world, it, every, until).await.unwrap_err();
-        assert!(matches!(wrong, Error::Invalid { field: told, .. } if told == field), "{wrong:?}");
+        assert!(
+            matches!(wrong, Error::Invalid { field: told, .. } if told == field),
+            "{wrong:?}"
+        );
     }
-    assert!(store.broadcasts(None, 10, &|_| true).await.unwrap().is_empty(), "nothing is half done");
+    assert!(
+        store.broadcasts(None, 10, &|_| true).await.unwrap().is_empty(),
+        "nothing is half done"
+    );
 
     // The server was away from 00:30 to 04:30: what was missed is said, the last of it is said at once, and then it goes on.
     let first = accept(&world, bulletin, 1, 420).await.unwrap();
@@ -122,9 +136,21 @@ pub(super) async fn what_is_said_again_is_judged_missed_and_ends(url: &str) {
     let coming = |at| (at, BroadcastState::Scheduled, None);
     assert_eq!(
         family(&world, first.id).await,
-        [coming(1), missed(61), missed(121), missed(181), coming(280), coming(301), coming(361)]
+        [
+            coming(1),
+            missed(61),
+            missed(121),
+            missed(181),
+            coming(280),
+            coming(301),
+            coming(361)
+        ]
     );
-    assert_eq!((made.accepted.len(), made.next), (3, None), "the one at 421 is not valid any more");
+    assert_eq!(
+        (made.accepted.len(), made.next),
+        (3, None),
+        "the one at 421 is not valid any more"
+    );
 
     // Without approval it is said no more, and the record says why.
     let other = accept(&world, bulletin, 1, 3600).await.unwrap();
