@@ -780,6 +780,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/receivers/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a receiver was
+         * @description As it said itself, which is kept for 90 days in spans of ten minutes. A long while is told in longer stretches.
+         */
+        get: operations["receiverHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/receivers/{id}/plan": {
         parameters: {
             query?: never;
@@ -1676,6 +1696,20 @@ export interface components {
             /** @description `officer`, `approver`, `administrator`, `technician` or `auditor`. */
             role: string;
         };
+        /** @description How a receiver was over a while. */
+        History: {
+            /** Format: date-time */
+            from: string;
+            /**
+             * Format: int64
+             * @description How long a stretch is: ten minutes, or more where there would be too many.
+             */
+            step_seconds: number;
+            /** @description From the first that anything is known of, 300 at most; the last may be shorter. */
+            stretches: components["schemas"]["StretchShape"][];
+            /** Format: date-time */
+            to: string;
+        };
         /** @description A time of the week. */
         Hours: {
             /** @description Days on which it begins, 1 (Monday) to 7 (Sunday); none given: all. */
@@ -1852,6 +1886,13 @@ export interface components {
             area_id: string;
             /** @description What this receiver calls the server: a host name or an address. Absent: the setting `public.host`. */
             host?: string;
+            /**
+             * Format: double
+             * @description Where it stands, in degrees (WGS 84), together with its longitude.
+             */
+            latitude?: number;
+            /** Format: double */
+            longitude?: number;
             name: string;
             /**
              * Format: int32
@@ -2190,6 +2231,13 @@ export interface components {
             last_seen_at?: string;
             /**
              * Format: double
+             * @description Where it stands, in degrees (WGS 84); absent, as its longitude, until somebody has said so.
+             */
+            latitude?: number;
+            /** Format: double */
+            longitude?: number;
+            /**
+             * Format: double
              * @description Part of the media packets that it lost since it booted, 0 to 1.
              */
             loss?: number;
@@ -2220,6 +2268,13 @@ export interface components {
         ReceiverChange: {
             /** @description Where it is moved to. */
             area_id?: string | null;
+            /**
+             * Format: double
+             * @description Where it stands, in degrees (WGS 84), together with its longitude.
+             */
+            latitude?: number | null;
+            /** Format: double */
+            longitude?: number | null;
             name?: string | null;
             /**
              * Format: int32
@@ -2446,6 +2501,45 @@ export interface components {
             /** Format: int32 */
             gap_ms: number;
             parts: components["schemas"]["SpokenPart"][];
+        };
+        /** @description How a receiver was in a stretch of time: the worst that was in it. */
+        StretchShape: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: double
+             * @description How far its clock may have been off.
+             */
+            clock_error_ms?: number;
+            /**
+             * Format: int64
+             * @description How often it went away.
+             */
+            drops: number;
+            /**
+             * Format: double
+             * @description The greatest part of the media packets that it lost, 0 to 1; absent if none was sent.
+             */
+            loss?: number;
+            /**
+             * Format: double
+             * @description The part of it in which it reported, 0 to 1.
+             */
+            online: number;
+            /** @description How sound reached it in the end: `udp`, `mqtt` or `none`. */
+            path?: string;
+            /**
+             * Format: int64
+             * @description How often it began afresh.
+             */
+            restarts: number;
+            /** Format: double */
+            rtt_ms?: number;
+            /**
+             * Format: int32
+             * @description Its volume in the end, in per cent.
+             */
+            volume?: number;
         };
         /** @description Where a broadcast sounds. */
         Target: {
@@ -6974,6 +7068,96 @@ export interface operations {
             };
             /** @description `too_large`: the request is too large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    receiverHistory: {
+        parameters: {
+            query?: {
+                /** @description From then on (RFC 3339); a day before `to` if absent. */
+                from?: string;
+                /** @description Before then; now if absent. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stretch by stretch, in the order of time */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
