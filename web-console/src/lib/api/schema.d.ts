@@ -4196,7 +4196,10 @@ export interface operations {
     };
     broadcastReceipts: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description That receiver's alone. */
+                receiver_id?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4243,6 +4246,15 @@ export interface operations {
             };
             /** @description `not_found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
