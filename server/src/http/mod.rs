@@ -26,6 +26,7 @@ mod forecast;
 mod gate;
 mod headers;
 mod health;
+mod history;
 mod inbox;
 mod limits;
 pub mod links;
@@ -187,6 +188,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(receivers::list, receivers::enrol))
         .routes(routes!(receivers::change))
         .routes(routes!(receivers::reboot))
+        .routes(routes!(history::history))
         .routes(routes!(receivers::revoke))
         .routes(routes!(receivers::enrol_again))
         .routes(routes!(receivers::rotate))

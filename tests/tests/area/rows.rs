@@ -333,6 +333,12 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "changeReceiver",
+        "its position",
+        Gate::Each(&[("receivers", Own)]),
+        |w| with(w.receiver(Own)?, json!({ "latitude": 21.03, "longitude": 105.85 })),
+    ),
+    row(
+        "changeReceiver",
         "give it away",
         Gate::Each(&[("receivers", Own), ("receivers", Foreign)]),
         |w| with(w.receiver(Own)?, json!({ "area_id": w.area(Foreign) })),
@@ -698,6 +704,9 @@ pub(crate) const ROWS: &[Row] = &[
         },
     ),
     row("receiverPlan", "", Gate::Each(&[("see", Own)]), |w| {
+        about(w.receiver(Own)?)
+    }),
+    row("receiverHistory", "", Gate::Each(&[("see", Own)]), |w| {
         about(w.receiver(Own)?)
     }),
     row("whySilent", "", Gate::Each(&[("see", Own)]), |w| {
