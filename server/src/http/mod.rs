@@ -43,6 +43,7 @@ mod receipts;
 mod receivers;
 mod record;
 mod relays;
+mod repeats;
 mod resumable;
 mod rivals;
 mod rules;

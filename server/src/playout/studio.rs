@@ -89,17 +89,14 @@ impl Studio {
         tell: Box<dyn Fn(News) + Send>,
     ) -> Result<Desk, String> {
         let (feed, record): (Box<dyn Feed>, _) = match live {
-            Live::Microphone { chime } => {
-                let wire = self.wire(row.id);
-                (
-                    Box::new(Microphone::new(wire, *chime && !row.begun, self.manner.patience)),
-                    self.recording(&row.programme),
-                )
+            Live::Microphone { chime, bed } => {
+                let voice = Microphone::new(self.wire(row.id), *chime && !row.begun, self.manner.patience);
+                let voice = voice.over(programmes(bed)?).map_err(|error| error.to_string())?;
+                (Box::new(voice), self.recording(&row.programme))
             }
             Live::Relay { url, fallback } => {
                 let address = Address::parse(url, &self.manner.allowed).map_err(|why| why.to_string())?;
-                let open = |path: &std::path::PathBuf| Programme::open(path).map_err(|error| error.to_string());
-                let fallback = fallback.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+                let fallback = programmes(fallback)?;
                 let wire = Arc::new(Wire::default());
                 self.wires().insert(row.id, wire.clone());
                 // It ends when the wire is closed.
@@ -143,4 +140,10 @@ impl Studio {
     fn wires(&self) -> MutexGuard<'_, HashMap<BroadcastId, Arc<Wire>>> {
         self.wires.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Reads programmes; blocking.
+fn programmes(paths: &[PathBuf]) -> Result<Vec<Programme>, String> {
+    let open = |path: &PathBuf| Programme::open(path).map_err(|error| error.to_string());
+    paths.iter().map(open).collect()
 }
