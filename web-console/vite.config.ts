@@ -7,7 +7,9 @@ const server = process.env.LOA_SERVER ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
   plugins: [sveltekit(), outlinesPlugin()],
-  server: { proxy: { '/api': server, '/healthz': server } },
+  server: { proxy: { '/api': { target: server, ws: true }, '/healthz': server } },
+  // The thread that hears the microphone is a module of its own.
+  worker: { format: 'es' },
   // Fonts stay files: a data: font would need a wider content security policy.
   build: { assetsInlineLimit: 0 },
   // rrule's own modules, as the build takes them: Node would take its bundle, which has no named exports.
