@@ -560,6 +560,12 @@ pub(crate) const ROWS: &[Row] = &[
         Gate::List("see", receipt_shown),
         |w| about(&w.over),
     ),
+    hindered(
+        row("listenIn", "to what does not sound yet", Gate::Near(Own), |w| {
+            about(w.broadcast(&[Own])?)
+        }),
+        "not_on_air",
+    ),
     // Speech.
     row("previewSpeech", "", Gate::Each(&[("compose", Own)]), |w| {
         with(
