@@ -174,6 +174,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list, tokens::make))
         .routes(routes!(tokens::remove))
         .routes(routes!(areas::list, areas::add))
+        .routes(routes!(areas::change))
+        .routes(routes!(areas::merge))
         .routes(routes!(rules::of_area, rules::set))
         .routes(routes!(rules::presets))
         .routes(routes!(rules::list, rules::ask))

@@ -91,6 +91,19 @@ pub(super) struct Area {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     code: Option<String>,
+    /// What it was called before, the oldest first.
+    former: Vec<Former>,
+}
+
+/// What an area was called.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Former {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    code: Option<String>,
+    #[schema(format = DateTime)]
+    until: String,
 }
 
 /// An area to be added.
@@ -442,6 +455,17 @@ impl From<store::Area> for Area {
             path: it.path.iter().map(ToString::to_string).collect(),
             parent_id: it.parent.map(|id| id.to_string()),
             code: it.code,
+            former: it.former.into_iter().map(Former::from).collect(),
+        }
+    }
+}
+
+impl From<store::Former> for Former {
+    fn from(it: store::Former) -> Self {
+        Self {
+            name: it.name,
+            code: it.code,
+            until: written(it.until),
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use sqlx::any::AnyRow;
 
 use super::error::Invalid;
+use super::pool::Transaction;
 use super::row::{Columns as _, micros, written};
 use super::{Actor, Change, Entry, Error, More, Store, ids};
 use crate::schedule::rules::{Place, Rules};
@@ -35,6 +36,19 @@ pub struct Area {
     pub zone: Option<Tz>,
     /// What it allows.
     pub rules: Rules,
+    /// What it was called before, the oldest first.
+    pub former: Vec<Former>,
+}
+
+/// What an area was called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Former {
+    /// Its name.
+    pub name: String,
+    /// Its official code.
+    pub code: Option<String>,
+    /// Until when.
+    pub until: UnixMicros,
 }
 
 /// An area to be added.
@@ -60,16 +74,22 @@ impl Store {
             .fetch_all(&self.pool)
             .await?;
         let mut areas = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let parents: HashMap<_, _> = areas.iter().map(|area| (area.id, area.parent)).collect();
-        for area in &mut areas {
-            let mut above = area.parent;
-            // The bound only guards against a circle, which nothing here can make.
-            while let Some(id) = above.filter(|_| area.path.len() <= parents.len()) {
-                area.path.insert(0, id);
-                above = parents.get(&id).copied().flatten();
-            }
+        let rows = sqlx::query("SELECT * FROM area_names ORDER BY until")
+            .fetch_all(&self.pool)
+            .await?;
+        let mut former: HashMap<AreaId, Vec<Former>> = HashMap::new();
+        for row in &rows {
+            let it = Former {
+                name: row.text("name")?,
+                code: row.maybe_text("code")?,
+                until: row.instant("until")?,
+            };
+            former.entry(row.id("area_id", AreaId::parse)?).or_default().push(it);
         }
-        areas.sort_by_key(|area| area.path.len());
+        for area in &mut areas {
+            area.former = former.remove(&area.id).unwrap_or_default();
+        }
+        lay_out(&mut areas);
         Ok(areas)
     }
 
@@ -173,18 +193,32 @@ impl Store {
     /// # Errors
     /// [`Error::Invalid`] for a field that is wrong; when the database cannot.
     pub async fn add_area(&self, actor: &Actor, now: UnixMicros, new: NewArea) -> Result<Area, Error> {
-        let name = written("name", &new.name, MAX_NAME)?;
-        let code = new.code.as_deref().map(|code| written("code", code, 32)).transpose()?;
-        let kind = new.kind;
-        if kind.is_empty() || kind.len() > 32 || !kind.bytes().all(|c| c.is_ascii_lowercase() || c == b'_') {
-            return Err(Error::invalid(
-                "kind",
-                Invalid::Form(
-                    "a word such as province, commune or village",
-                    "một từ như province, commune hoặc village",
-                ),
-            ));
-        }
+        let area = self.judge_new(now, new).await?;
+        let entry = Entry {
+            at: now,
+            actor,
+            what: "area.add",
+            subject: area.id.to_string(),
+            detail: area.name.clone(),
+        };
+        let mut work = self.begin(entry).await?;
+        insert(&mut work.tx, now, &area).await?;
+        let parent = area.parent.map(|id| id.to_string());
+        work.more = More {
+            area: Some(area.id),
+            before: None,
+            after: Some(json!({ "name": area.name, "kind": area.kind, "code": area.code, "parent_id": parent })),
+        };
+        work.commit().await?;
+        self.tell(Change::Areas);
+        Ok(area)
+    }
+
+    /// The area that `new` will be.
+    pub(super) async fn judge_new(&self, now: UnixMicros, new: NewArea) -> Result<Area, Error> {
+        let name = title(&new.name)?;
+        let code = new.code.as_deref().map(code).transpose()?;
+        let kind = kind(new.kind)?;
         let mut path = Vec::new();
         if let Some(parent) = new.parent {
             let all = self.areas().await?;
@@ -199,7 +233,7 @@ impl Store {
         }
         let id = AreaId(ids::fresh(now));
         path.push(id);
-        let area = Area {
+        Ok(Area {
             id,
             parent: new.parent,
             path,
@@ -208,36 +242,59 @@ impl Store {
             code,
             zone: None,
             rules: Rules::default(),
-        };
-        let entry = Entry {
-            at: now,
-            actor,
-            what: "area.add",
-            subject: id.to_string(),
-            detail: area.name.clone(),
-        };
-        let mut work = self.begin(entry).await?;
-        let tx = &mut work.tx;
-        sqlx::query("INSERT INTO areas (id, parent_id, kind, name, code, created) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(area.id.to_string())
-            .bind(area.parent.map(|id| id.to_string()))
-            .bind(area.kind.clone())
-            .bind(area.name.clone())
-            .bind(area.code.clone())
-            .bind(micros(now))
-            .execute(&mut **tx)
-            .await
-            .map_err(Error::taken("code"))?;
-        let parent = area.parent.map(|id| id.to_string());
-        work.more = More {
-            area: Some(id),
-            before: None,
-            after: Some(json!({ "name": area.name, "kind": area.kind, "code": area.code, "parent_id": parent })),
-        };
-        work.commit().await?;
-        self.tell(Change::Areas);
-        Ok(area)
+            former: Vec::new(),
+        })
     }
+}
+
+pub(super) fn title(name: &str) -> Result<String, Error> {
+    written("name", name, MAX_NAME)
+}
+
+pub(super) fn code(code: &str) -> Result<String, Error> {
+    written("code", code, 32)
+}
+
+pub(super) fn kind(kind: String) -> Result<String, Error> {
+    if kind.is_empty() || kind.len() > 32 || !kind.bytes().all(|c| c.is_ascii_lowercase() || c == b'_') {
+        return Err(Error::invalid(
+            "kind",
+            Invalid::Form(
+                "a word such as province, commune or village",
+                "một từ như province, commune hoặc village",
+            ),
+        ));
+    }
+    Ok(kind)
+}
+
+/// Finds out where each area lies by what each lies in, and puts each after that.
+pub(super) fn lay_out(areas: &mut [Area]) {
+    let parents: HashMap<_, _> = areas.iter().map(|area| (area.id, area.parent)).collect();
+    for area in areas.iter_mut() {
+        area.path = vec![area.id];
+        let mut above = area.parent;
+        // The bound only guards against a circle, which nothing here can make.
+        while let Some(id) = above.filter(|_| area.path.len() <= parents.len()) {
+            area.path.insert(0, id);
+            above = parents.get(&id).copied().flatten();
+        }
+    }
+    areas.sort_by_key(|area| area.path.len());
+}
+
+pub(super) async fn insert(tx: &mut Transaction, now: UnixMicros, area: &Area) -> Result<(), Error> {
+    sqlx::query("INSERT INTO areas (id, parent_id, kind, name, code, created) VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(area.id.to_string())
+        .bind(area.parent.map(|id| id.to_string()))
+        .bind(area.kind.clone())
+        .bind(area.name.clone())
+        .bind(area.code.clone())
+        .bind(micros(now))
+        .execute(&mut **tx)
+        .await
+        .map_err(Error::taken("code"))?;
+    Ok(())
 }
 
 /// The row alone: its path is itself.
@@ -254,5 +311,6 @@ fn read(row: &AnyRow) -> Result<Area, Error> {
         rules: row
             .maybe_id("rules", |text| serde_json::from_str(text).ok())?
             .unwrap_or_default(),
+        former: Vec::new(),
     })
 }

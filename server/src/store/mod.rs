@@ -12,6 +12,7 @@
 
 pub mod accounts;
 pub mod approval;
+mod area_changes;
 pub mod areas;
 pub mod broadcasts;
 pub mod bulletins;
@@ -61,7 +62,8 @@ use std::path::{Path, PathBuf};
 use sqlx::AnyPool;
 
 pub use accounts::Account;
-pub use areas::{Area, NewArea};
+pub use area_changes::{AreaChange, FORMER};
+pub use areas::{Area, Former, NewArea};
 pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Target};
 pub use bulletins::{Bulletin, BulletinState, NewBulletin, Sound, Wanted};
 pub use changes::Change;

@@ -43,6 +43,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (14, "inbox", include_str!("../../migrations/0014_inbox.sql")),
     (15, "map", include_str!("../../migrations/0015_map.sql")),
     (16, "repeats", include_str!("../../migrations/0016_repeats.sql")),
+    (17, "areas", include_str!("../../migrations/0017_areas.sql")),
 ];
 
 /// What a migration does besides on one kind of database.

@@ -202,6 +202,11 @@ impl World {
         Ok(self.admin.enrol(&self.name(), self.area(at), "127.0.0.1")?.id)
     }
 
+    /// A new village of one's own area.
+    pub(crate) fn village(&self) -> Result<String> {
+        self.admin.area(&self.name(), "village", Some(self.area(Own)))
+    }
+
     /// A form with a new bulletin of that area in it.
     pub(crate) fn form(&self, at: At, class: &str) -> (String, Vec<u8>) {
         let title = self.name();

@@ -311,6 +311,19 @@ pub(crate) const ROWS: &[Row] = &[
     row("addArea", "below nothing", Gate::Each(&[("areas", Everywhere)]), |w| {
         with("", json!({ "name": w.name(), "kind": "province" }))
     }),
+    row("changeArea", "its name", Gate::Each(&[("areas", Own)]), |w| {
+        with(w.area(Own), json!({ "name": w.name() }))
+    }),
+    row(
+        "changeArea",
+        "to what is not one's own",
+        Gate::Each(&[("areas", Own), ("areas", Foreign)]),
+        |w| with(w.village()?, json!({ "parent_id": w.area(Foreign) })),
+    ),
+    row("mergeAreas", "", Gate::Each(&[("areas", Own)]), |w| {
+        let area = json!({ "name": w.name(), "kind": "village", "parent_id": w.area(Own) });
+        with("", json!({ "area": area, "area_ids": [w.village()?, w.village()?] }))
+    }),
     // Receivers.
     row("listReceivers", "", Gate::List("see", place_shown), nothing),
     row("enrolReceiver", "", Gate::Each(&[("receivers", Own)]), |w| {

@@ -1,5 +1,6 @@
 //! One suite over a store, run on SQLite and on PostgreSQL: what holds on one must hold on the other.
 
+mod areas;
 mod history;
 mod inbox;
 mod library;
@@ -39,6 +40,7 @@ fn actor() -> Actor {
 /// Runs the whole suite; each case has a database of its own, at the URL that `fresh` gives.
 async fn conform(mut fresh: impl FnMut(&str) -> String) {
     areas_form_a_tree(&fresh("areas")).await;
+    areas::communes_are_renamed_merged_and_split(&fresh("merged")).await;
     text_is_composed_and_judged(&fresh("written")).await;
     receivers_keep_their_secret_and_what_they_say(&fresh("receivers")).await;
     users_and_the_first_of_them(&fresh("users")).await;

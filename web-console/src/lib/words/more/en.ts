@@ -544,6 +544,8 @@ export const en: More = {
     'broadcast.ended': 'Speaking live has ended',
     'broadcast.recorded': 'What was said live is kept as a bulletin',
     'area.add': 'Added an area',
+    'area.change': 'Changed an area',
+    'area.merge': 'Merged areas',
     'area.rules': 'Changed what an area allows',
     'broadcast.planned': 'Came up by schedule',
     'broadcast.move': 'Moved a broadcast',

@@ -555,6 +555,8 @@ export const vi = {
     'broadcast.ended': 'Phát trực tiếp kết thúc',
     'broadcast.recorded': 'Ghi âm buổi phát trực tiếp thành bản tin',
     'area.add': 'Thêm địa bàn',
+    'area.change': 'Đổi địa bàn',
+    'area.merge': 'Sáp nhập địa bàn',
     'area.rules': 'Đổi khung giờ của địa bàn',
     'broadcast.planned': 'Đến lượt theo lịch',
     'broadcast.move': 'Dời buổi phát',
