@@ -31,6 +31,7 @@ export const en: Words = {
   menuSchedule: 'Schedules',
   menuInbox: 'Inbox',
   menuHours: 'Hours',
+  menuAreas: 'Areas',
   menuEmergency: 'Emergency',
   menuLibrary: 'Library',
   menuPlaylists: 'Playlists',

@@ -30,6 +30,7 @@ export const vi = {
   menuSchedule: 'Lịch phát',
   menuInbox: 'Hộp thư',
   menuHours: 'Giờ phát',
+  menuAreas: 'Địa bàn',
   menuEmergency: 'Khẩn cấp',
   menuLibrary: 'Thư viện',
   menuPlaylists: 'Danh sách phát',
