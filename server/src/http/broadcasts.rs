@@ -13,6 +13,7 @@ use super::forecast::Ground;
 use super::gate::{Body, Caller, Query};
 use super::inbox::to_sound;
 use super::relays;
+use super::repeats::Repeating;
 use super::shapes::{Broadcast, NewBroadcast, broadcast_id, instant, no_id};
 use super::view::{Place, View};
 use crate::authority::Right;
@@ -73,6 +74,10 @@ pub(super) async fn accept(
     let bulletin = match (it.bulletin_id, it.relay) {
         (Some(text), None) => BulletinId::parse(&text).ok_or_else(|| no_id("bulletin_id", &text))?,
         (None, Some(relay)) => {
+            if it.repeat.is_some() {
+                let (vi, en) = ("Tiếp âm không lặp lại.", "A relay is not said again.");
+                return Err(Problem::field("repeat", vi, en));
+            }
             return relays::accept(&app, &caller, relay, it.target.read()?, it.start, overrides).await;
         }
         _ => {
@@ -106,12 +111,16 @@ pub(super) async fn accept(
         start,
         overrides,
     };
-    let broadcast = app.store().accept(&caller.actor, now, &caller.user, new).await?;
+    let repeat = it.repeat.as_ref().map(Repeating::read).transpose()?;
+    let broadcast = app.store().accept_again(&caller.actor, now, &caller.user, new, repeat);
+    let broadcast = broadcast.await?;
     app.tell(Notice::Accepted(broadcast.id));
     Ok((StatusCode::CREATED, Json(broadcast.into())))
 }
 
 /// Stop a broadcast
+///
+/// One that is said again is stopped with all that say it again, those to come included; between two of them, too.
 #[utoipa::path(
     post, path = "/api/v1/broadcasts/{id}/stop", operation_id = "stopBroadcast", tag = "broadcasts",
     params(("id" = String, Path)),
@@ -129,8 +138,10 @@ pub(super) async fn stop(State(app): State<App>, caller: Caller, Path(id): Path<
         holds(&app, &caller, &view, *right, &it.target).await?;
     }
     let id = it.id;
-    let broadcast = app.store().stop(&caller.actor, app.now(), id).await?;
-    app.tell(Notice::Stopped(id));
+    let (broadcast, others) = app.store().stop(&caller.actor, app.now(), id).await?;
+    for it in others.into_iter().chain([id]) {
+        app.tell(Notice::Stopped(it));
+    }
     Ok(Json(broadcast.into()))
 }
 

@@ -26,7 +26,7 @@ use super::error::{Answer, Problem};
 use super::{bearer, live};
 use crate::media::live::{Depth, Wire};
 use crate::media::relay::{Outlet, decode, inflow};
-use crate::store::Target;
+use crate::store::{Source, Target};
 
 /// Longest head, in bytes, and how long it may take.
 const HEAD: usize = 8 << 10;
@@ -125,7 +125,11 @@ async fn begin(app: &App, stream: &mut TcpStream, bytes: &mut BytesMut, peer: So
         receivers: Vec::new(),
     };
     let title = head.title.unwrap_or_else(|| "Phát trực tiếp".into());
-    let broadcast = live::begin(app, &caller, title, Class::Normal, target, false).await?;
+    let source = Source::Microphone {
+        chime: false,
+        bed: Vec::new(),
+    };
+    let broadcast = live::begin(app, &caller, title, Class::Normal, target, source).await?;
     Ok((app.parts.studio.wire(broadcast.id), head.expects))
 }
 

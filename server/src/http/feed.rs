@@ -155,7 +155,7 @@ async fn tell(app: &App, changed: BTreeSet<Change>) -> Result<(), Error> {
                 continue;
             }
             Change::Claims => event("claims", &claims(app), Place::Somewhere(Right::Receivers)),
-            Change::Areas | Change::Elsewhere | Change::Sessions => continue,
+            Change::Areas | Change::Elsewhere | Change::Repeats | Change::Sessions => continue,
         };
         app.feed.send(event);
     }

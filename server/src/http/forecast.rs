@@ -119,7 +119,11 @@ pub(super) async fn foresee(
     let bulletin = app.store().bulletin(new.bulletin).await?;
     let series = crate::schedule::series::Series::<BulletinId> {
         recurrence: new.recurrence.clone(),
-        changed: BTreeMap::new(),
+        // What was said of single occurrences still holds.
+        changed: match instead_of {
+            Some(id) => app.store().schedule(id).await?.series.changed,
+            None => BTreeMap::new(),
+        },
     };
     let leave = match new.overrides {
         Some(id) => Some(app.store().override_by_id(id).await?),

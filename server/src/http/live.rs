@@ -20,6 +20,7 @@ use super::App;
 use super::broadcasts::{audible, reaches, rights};
 use super::error::{Answer, Error, Guarded, Problem};
 use super::gate::{Body, By, Caller, is_foreign};
+use super::relays;
 use super::shapes::{Broadcast, NewMicrophone, broadcast_id};
 use super::view::View;
 use crate::authority::Right;
@@ -67,8 +68,14 @@ pub(super) async fn speak(
     Body(it): Body<NewMicrophone>,
 ) -> Answer<(StatusCode, Json<Broadcast>)> {
     let target = it.target.read()?;
-    let chime = it.chime.unwrap_or(true);
-    let broadcast = begin(&app, &caller, it.title, it.class.into(), target, chime).await?;
+    let view = View::new(app.store(), &caller.authority).await?;
+    caller.may_somewhere(Right::Broadcast)?;
+    let bed = it.bed_bulletin_ids.unwrap_or_default();
+    let source = Source::Microphone {
+        chime: it.chime.unwrap_or(true),
+        bed: relays::bulletins(&app, &view, "bed_bulletin_ids", bed, &target).await?,
+    };
+    let broadcast = begin(&app, &caller, it.title, it.class.into(), target, source).await?;
     Ok((StatusCode::CREATED, Json(broadcast.into())))
 }
 
@@ -79,7 +86,7 @@ pub(super) async fn begin(
     title: String,
     class: loa_protocol::precedence::Class,
     target: Target,
-    chime: bool,
+    source: Source,
 ) -> Answer<crate::store::Broadcast> {
     caller.may_somewhere(Right::Broadcast)?;
     let view = View::new(app.store(), &caller.authority).await?;
@@ -98,7 +105,7 @@ pub(super) async fn begin(
         target,
         start,
         end,
-        source: Source::Microphone { chime },
+        source,
         overrides: None,
     };
     let broadcast = app.store().go_live(&caller.actor, now, &caller.user, new).await?;

@@ -31,6 +31,7 @@ mod inbox;
 mod limits;
 pub mod links;
 pub mod listen;
+mod listening;
 mod live;
 pub mod metrics;
 mod oidc;
@@ -44,6 +45,7 @@ mod receipts;
 mod receivers;
 mod record;
 mod relays;
+mod repeats;
 mod resumable;
 mod rivals;
 mod rules;
@@ -224,6 +226,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(phrases::change, phrases::remove))
         .routes(routes!(broadcasts::list, broadcasts::accept))
         .routes(routes!(broadcasts::stop))
+        .routes(routes!(listening::listen))
         .routes(routes!(receipts::receipts))
         .routes(routes!(live::speak))
         .routes(routes!(live::sound))

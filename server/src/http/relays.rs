@@ -19,8 +19,8 @@ use crate::store::{BulletinId, NewLive, OverrideId, Source, Target};
 
 /// Longest relay, in microseconds: a day.
 const LONGEST: u64 = 86_400_000_000;
-/// Bulletins in a fallback.
-const FALLBACK: usize = 20;
+/// Bulletins that sound beside what is live.
+const MOST: usize = 20;
 /// Characters in an address.
 const URL: usize = 1000;
 
@@ -56,21 +56,8 @@ pub(super) async fn accept(
         return Err(Problem::field("relay.url", "Quá dài.", "Too long."));
     }
     let address = Address::parse(&relay.url, &app.parts.config.relay_allow).map_err(refused)?;
-    let mut fallback = Vec::new();
-    for text in relay.fallback_bulletin_ids.unwrap_or_default() {
-        let field = "relay.fallback_bulletin_ids";
-        if fallback.len() == FALLBACK {
-            let (vi, en) = (
-                format!("Nhiều nhất {FALLBACK} bản tin."),
-                format!("At most {FALLBACK} bulletins."),
-            );
-            return Err(Problem::field(field, vi, en));
-        }
-        let id = BulletinId::parse(&text).ok_or_else(|| no_id(field, &text))?;
-        let found = app.store().bulletin(id).await?;
-        to_sound(app, &view, &found, &target).await?;
-        fallback.push(id);
-    }
+    let fallback = relay.fallback_bulletin_ids.unwrap_or_default();
+    let fallback = bulletins(app, &view, "relay.fallback_bulletin_ids", fallback, &target).await?;
     if overrides.is_none() {
         audible(app, &view, class, (begin, end), &target).await?;
     }
@@ -90,6 +77,30 @@ pub(super) async fn accept(
     let broadcast = app.store().go_live(&caller.actor, now, &caller.user, new).await?;
     app.tell(Notice::Accepted(broadcast.id));
     Ok((StatusCode::CREATED, Json(broadcast.into())))
+}
+
+/// The bulletins that `field` names, which are to sound in `target`.
+pub(super) async fn bulletins(
+    app: &App,
+    view: &View,
+    field: &str,
+    named: Vec<String>,
+    target: &Target,
+) -> Answer<Vec<BulletinId>> {
+    if named.len() > MOST {
+        let (vi, en) = (
+            format!("Nhiều nhất {MOST} bản tin."),
+            format!("At most {MOST} bulletins."),
+        );
+        return Err(Problem::field(field, vi, en));
+    }
+    let mut all = Vec::new();
+    for text in named {
+        let id = BulletinId::parse(&text).ok_or_else(|| no_id(field, &text))?;
+        to_sound(app, view, &app.store().bulletin(id).await?, target).await?;
+        all.push(id);
+    }
+    Ok(all)
 }
 
 fn refused(why: NotRelayed) -> Problem {

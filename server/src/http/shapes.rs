@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::Answer;
+use super::repeats::{Repeat, Repeating};
 pub(super) use super::values::{broadcast_id, instant, no_id, written};
 use crate::authority::{self, Reach};
 use crate::enrol::claims::Asking;
@@ -318,6 +319,10 @@ pub(super) struct Broadcast {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     source: Option<Source>,
+    /// How it is said again, the first as any other of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    repeat: Option<Repeat>,
 }
 
 /// Where the sound of a live broadcast comes from.
@@ -361,6 +366,9 @@ pub(super) struct NewMicrophone {
     /// A chime sounds first; it does unless this says otherwise.
     #[schema(nullable = false)]
     pub(super) chime: Option<bool>,
+    /// Approved bulletins that sound under the voice, by turns, quieter while somebody speaks; none: silence.
+    #[schema(nullable = false, max_items = 20)]
+    pub(super) bed_bulletin_ids: Option<Vec<String>>,
 }
 
 /// A broadcast that somebody asks for.
@@ -380,6 +388,9 @@ pub(super) struct NewBroadcast {
     /// What lets it go past hours and minutes.
     #[schema(nullable = false)]
     pub(super) override_id: Option<String>,
+    /// An emergency is said again until somebody stops it.
+    #[schema(nullable = false)]
+    pub(super) repeat: Option<Repeating>,
 }
 
 impl From<&store::User> for User {
@@ -524,6 +535,7 @@ impl From<store::Broadcast> for Broadcast {
             target: it.target.into(),
             schedule_id: it.schedule.map(|it| it.0.to_string()),
             overrides: it.overrides,
+            repeat: it.repeat.map(Repeat::from),
             receivers: Counts {
                 targeted: it.counts.targeted,
                 playing: it.counts.playing,

@@ -110,6 +110,8 @@ pub enum Live {
     Microphone {
         /// A chime sounds first.
         chime: bool,
+        /// Programmes' files that sound under the voice.
+        bed: Vec<PathBuf>,
     },
     /// Another station.
     Relay {

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use loa_protocol::{BroadcastId, UnixMicros};
 
 use super::archive::{BroadcastRow, Live};
-use crate::media::live::{Beat, Desk, Feed, JudgeLimits, Microphone, News, Patience, Plan, Switch, Wire};
+use crate::media::live::{Beat, Desk, Feed, JudgeLimits, Microphone, News, Patience, Plan, Ring, Switch, Wire};
 use crate::media::relay::{self, Address};
 use crate::media::{self, Encoding, Limits, Programme};
 
@@ -33,6 +33,8 @@ pub struct Studio {
     manner: Manner,
     recordings: PathBuf,
     wires: Mutex<HashMap<BroadcastId, Arc<Wire>>>,
+    /// What is being sent, for who listens in.
+    rings: Mutex<HashMap<BroadcastId, Weak<Ring>>>,
 }
 
 impl Studio {
@@ -43,6 +45,7 @@ impl Studio {
             manner,
             recordings,
             wires,
+            rings: Mutex::default(),
         }
     }
 
@@ -72,6 +75,12 @@ impl Studio {
         self.wires().entry(id).or_default().clone()
     }
 
+    /// The packets of a live broadcast that sounds.
+    pub fn on_air(&self, id: BroadcastId) -> Option<Arc<Ring>> {
+        let rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        rings.get(&id)?.upgrade()
+    }
+
     /// Nothing comes in for that broadcast any more.
     pub(super) fn close(&self, id: BroadcastId) {
         if let Some(wire) = self.wires().remove(&id) {
@@ -89,17 +98,14 @@ impl Studio {
         tell: Box<dyn Fn(News) + Send>,
     ) -> Result<Desk, String> {
         let (feed, record): (Box<dyn Feed>, _) = match live {
-            Live::Microphone { chime } => {
-                let wire = self.wire(row.id);
-                (
-                    Box::new(Microphone::new(wire, *chime && !row.begun, self.manner.patience)),
-                    self.recording(&row.programme),
-                )
+            Live::Microphone { chime, bed } => {
+                let voice = Microphone::new(self.wire(row.id), *chime && !row.begun, self.manner.patience);
+                let voice = voice.over(programmes(bed)?).map_err(|error| error.to_string())?;
+                (Box::new(voice), self.recording(&row.programme))
             }
             Live::Relay { url, fallback } => {
                 let address = Address::parse(url, &self.manner.allowed).map_err(|why| why.to_string())?;
-                let open = |path: &std::path::PathBuf| Programme::open(path).map_err(|error| error.to_string());
-                let fallback = fallback.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+                let fallback = programmes(fallback)?;
                 let wire = Arc::new(Wire::default());
                 self.wires().insert(row.id, wire.clone());
                 // It ends when the wire is closed.
@@ -120,7 +126,11 @@ impl Studio {
             clock,
             tell,
         };
-        Desk::start(plan).map_err(|error| error.to_string())
+        let desk = Desk::start(plan).map_err(|error| error.to_string())?;
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        rings.retain(|_, ring| ring.strong_count() > 0);
+        rings.insert(row.id, Arc::downgrade(desk.ring()));
+        Ok(desk)
     }
 
     /// Makes `programme` of what was recorded for it; blocking. Gives how many samples it has.
@@ -143,4 +153,10 @@ impl Studio {
     fn wires(&self) -> MutexGuard<'_, HashMap<BroadcastId, Arc<Wire>>> {
         self.wires.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Reads programmes; blocking.
+fn programmes(paths: &[PathBuf]) -> Result<Vec<Programme>, String> {
+    let open = |path: &PathBuf| Programme::open(path).map_err(|error| error.to_string());
+    paths.iter().map(open).collect()
 }

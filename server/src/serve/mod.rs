@@ -1,8 +1,8 @@
 //! One server, put together. Here: the order in which its parts start and end. Each part is a task that runs until the one
 //! shutdown signal; what was accepted is durable at any instant, so that being killed differs from ending only in haste.
 
-pub(crate) mod keys;
 pub(crate) mod composer;
+pub(crate) mod keys;
 mod line;
 mod measures;
 mod planner;

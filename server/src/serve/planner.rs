@@ -1,4 +1,4 @@
-//! Schedules become broadcasts in time. Here: when each schedule is looked at, and telling the air. Not here: what becomes of an
+//! Schedules, and emergencies that are said again, become broadcasts in time. Here: when each is looked at, and telling the air. Not here: what becomes of an
 //! occurrence (`store`), when it recurs (`schedule`).
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ const NAP: Duration = Duration::from_secs(30);
 /// What failed is tried again after this, in microseconds.
 const AGAIN: u64 = 5_000_000;
 
-/// Makes broadcasts of schedules until shutdown.
+/// Makes broadcasts of schedules and repetitions until shutdown.
 pub(super) struct Planner {
     pub(super) store: Arc<Store>,
     pub(super) clock: fn() -> UnixMicros,
@@ -34,8 +34,13 @@ impl Planner {
         // When each schedule's next occurrence begins, as far as it has one.
         let mut due: BTreeMap<ScheduleId, UnixMicros> = BTreeMap::new();
         self.read_all(&mut due).await;
+        // When the next repetition begins.
+        let mut again = Some(UnixMicros(0));
         loop {
             let now = (self.clock)();
+            if again.is_some_and(|at| at.0 <= now.0 + AHEAD) {
+                again = self.say_again(now).await;
+            }
             let look: Vec<_> = due
                 .iter()
                 .filter(|it| it.1.0 <= now.0 + AHEAD)
@@ -44,7 +49,8 @@ impl Planner {
             for id in look {
                 self.look(&mut due, id).await;
             }
-            let first = due.values().min().map_or(u64::MAX, |at| at.0.saturating_sub(AHEAD));
+            let first = due.values().chain(&again).min();
+            let first = first.map_or(u64::MAX, |at| at.0.saturating_sub(AHEAD));
             let wait = Duration::from_micros(first.saturating_sub((self.clock)().0)).min(NAP);
             let change = tokio::select! {
                 _ = shutdown.wait_for(|ending| *ending) => return,
@@ -53,7 +59,11 @@ impl Planner {
             };
             match change {
                 Ok(Change::Schedule(id)) => self.look(&mut due, id).await,
-                Ok(Change::Elsewhere) | Err(broadcast::error::RecvError::Lagged(_)) => self.read_all(&mut due).await,
+                Ok(Change::Repeats) => again = Some(UnixMicros(0)),
+                Ok(Change::Elsewhere) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                    self.read_all(&mut due).await;
+                    again = Some(UnixMicros(0));
+                }
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Closed) => return,
             }
@@ -66,6 +76,21 @@ impl Planner {
             // Each is looked at at once: what was missed while no server was there is dealt with first of all.
             Ok(all) => due.extend(all.iter().map(|it| (it.id, UnixMicros(0)))),
             Err(error) => tracing::error!(%error, "schedules could not be read"),
+        }
+    }
+
+    /// Makes the next repetitions; gives when there are more.
+    async fn say_again(&self, now: UnixMicros) -> Option<UnixMicros> {
+        let (begins, until) = (UnixMicros(now.0 + COME_BACK), UnixMicros(now.0 + AHEAD));
+        match self.store.make_repeats(now, begins, until).await {
+            Ok(Made { accepted, next }) => {
+                accepted.into_iter().for_each(|it| (self.tell)(Notice::Accepted(it)));
+                next
+            }
+            Err(error) => {
+                tracing::error!(%error, "what is to be said again could not be made");
+                Some(UnixMicros(now.0 + AHEAD + AGAIN))
+            }
         }
     }
 

@@ -11,10 +11,11 @@ use sqlx::any::AnyRow;
 use super::error::{Invalid, Refusal};
 use super::planned::{self, Planned};
 use super::pool::Transaction;
+use super::repeats::{NewRepeat, Repeat};
 use super::row::{Columns as _, micros};
 use super::{
     Actor, BulletinId, BulletinState, Change, Entry, Error, More, OverrideId, ScheduleId, Source, Store, User,
-    bulletins, ids, library, overrides, playlists, sources,
+    bulletins, ids, library, overrides, playlists, repeats, sources,
 };
 
 /// How a broadcast fares.
@@ -123,6 +124,8 @@ pub struct Broadcast {
     pub schedule: Option<(ScheduleId, String)>,
     /// It goes past hours and minutes.
     pub overrides: bool,
+    /// How it is said again.
+    pub repeat: Option<Repeat>,
 }
 
 /// A broadcast that somebody asks for.
@@ -136,53 +139,6 @@ pub struct NewBroadcast {
     pub start: UnixMicros,
     /// What lets it go past hours and minutes.
     pub overrides: Option<OverrideId>,
-}
-
-/// What became of a broadcast at one receiver.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
-    /// The receiver.
-    pub receiver: ReceiverId,
-    /// Its name.
-    pub name: String,
-    /// Whether it is among those that the broadcast is addressed to now.
-    pub targeted: bool,
-    /// What it reported last; none if nothing.
-    pub outcome: Option<String>,
-    /// Samples that the broadcast has.
-    pub planned: u64,
-    /// Samples that sounded.
-    pub played: u64,
-    /// Packets that were to sound.
-    pub expected: u64,
-    /// Packets that came in time.
-    pub received: u64,
-    /// Packets that did not.
-    pub lost: u64,
-    /// Packets that came after their time.
-    pub late: u64,
-    /// Packets that came more than once.
-    pub duplicate: u64,
-    /// Samples that were concealed or rebuilt.
-    pub concealed: u64,
-    /// Level of what sounded, in hundredths of dB below full scale.
-    pub level: Option<u64>,
-}
-
-impl Receipt {
-    /// What it comes to, by how the broadcast fares: silence is no account of its own.
-    pub fn account(&self, state: BroadcastState) -> &'static str {
-        match (self.outcome.as_deref(), state) {
-            (Some("received"), _) if state.is_open() => "received",
-            (Some("playing"), _) if state.is_open() => "playing",
-            (Some("played"), _) => "played",
-            (Some("refused"), _) => "refused",
-            (None, _) if state.is_open() => "scheduled",
-            (Some("failed" | "received"), _) | (None, BroadcastState::Done | BroadcastState::Failed) => "failed",
-            // It played, or was to, and says no more of it.
-            _ => "interrupted",
-        }
-    }
 }
 
 const SELECT: &str = "SELECT b.*, u.title AS title, u.class AS class, u.area_id AS owner, u.samples AS samples, \
@@ -260,24 +216,6 @@ impl Store {
         Ok(found)
     }
 
-    /// What became of a broadcast, receiver by receiver in the order of their names.
-    ///
-    /// # Errors
-    /// [`Error::Missing`]; when the database cannot be read.
-    pub async fn receipts(&self, id: BroadcastId) -> Result<Vec<Receipt>, Error> {
-        let rows = sqlx::query(
-            "SELECT r.*, e.name AS name FROM receipts r JOIN receivers e ON e.id = r.receiver_id \
-             WHERE r.broadcast_id = $1 ORDER BY e.name, e.id",
-        )
-        .bind(id.to_string())
-        .fetch_all(&self.pool)
-        .await?;
-        if rows.is_empty() {
-            self.broadcast_by_id(id).await?;
-        }
-        rows.iter().map(read_receipt).collect()
-    }
-
     /// Accepts a broadcast: it is durable, target and all, when this returns.
     ///
     /// # Errors
@@ -289,6 +227,21 @@ impl Store {
         now: UnixMicros,
         by: &User,
         new: NewBroadcast,
+    ) -> Result<Broadcast, Error> {
+        self.accept_again(actor, now, by, new, None).await
+    }
+
+    /// As [`Store::accept`], and has it said again as `repeat` says.
+    ///
+    /// # Errors
+    /// As there; [`Error::Invalid`] for `repeat`.
+    pub async fn accept_again(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        by: &User,
+        new: NewBroadcast,
+        repeat: Option<NewRepeat>,
     ) -> Result<Broadcast, Error> {
         let bulletin = self.bulletin(new.bulletin).await?;
         if bulletin.state != BulletinState::Approved && !bulletin.is_composed() {
@@ -342,6 +295,11 @@ impl Store {
         };
         planned::insert(tx, &row).await?;
         let mut shown = row.shown();
+        if let Some(it) = &repeat {
+            repeats::judge(it, bulletin.class, new.start, end.0 - new.start.0)?;
+            repeats::put(tx, id, new.start, it).await?;
+            shown["repeat"] = json!({ "every_minutes": it.every, "until": it.until.0 });
+        }
         shown["class"] = json!(format!("{:?}", bulletin.class).to_lowercase());
         work.more = More {
             area: area_of(tx, id).await?,
@@ -350,14 +308,23 @@ impl Store {
         };
         work.commit().await?;
         self.tell(Change::Broadcast(id));
+        if repeat.is_some() {
+            self.tell(Change::Repeats);
+        }
         self.broadcast_by_id(id).await
     }
 
-    /// Stops a broadcast that is scheduled or on the air; it stands so when this returns.
+    /// Stops a broadcast that is scheduled or on the air, and with it all that say it again, which are given, too; it stands so when this
+    /// returns. One that is over while it is still to be said again stays as it is, and is said no more.
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::State`] if it is over; when the database cannot.
-    pub async fn stop(&self, actor: &Actor, now: UnixMicros, id: BroadcastId) -> Result<Broadcast, Error> {
+    pub async fn stop(
+        &self,
+        actor: &Actor,
+        now: UnixMicros,
+        id: BroadcastId,
+    ) -> Result<(Broadcast, Vec<BroadcastId>), Error> {
         let (subject, detail) = (id.to_string(), String::new());
         let mut work = self
             .begin(Entry {
@@ -373,22 +340,33 @@ impl Store {
         let before = before.fetch_optional(&mut **tx).await?;
         let before = before.ok_or(Error::Missing("broadcast"))?;
         let before = before.id("state", BroadcastState::named)?;
-        if !before.is_open() {
+        let (ended, others) = repeats::end(tx, id).await?;
+        if !before.is_open() && !ended && others.is_empty() {
             return Err(Error::State(Refusal::Over));
         }
-        sqlx::query("UPDATE broadcasts SET state = $1 WHERE id = $2")
+        sqlx::query("UPDATE broadcasts SET state = $1 WHERE id = $2 AND state IN ('scheduled', 'on_air')")
             .bind(BroadcastState::Stopped.name())
             .bind(id.to_string())
             .execute(&mut **tx)
             .await?;
+        let mut after = json!({ "state": if before.is_open() { BroadcastState::Stopped } else { before }.name() });
+        if ended || !others.is_empty() {
+            after["stopped"] = others.iter().map(ToString::to_string).collect();
+        }
         work.more = More {
             area: area_of(tx, id).await?,
             before: Some(json!({ "state": before.name() })),
-            after: Some(json!({ "state": BroadcastState::Stopped.name() })),
+            after: Some(after),
         };
         work.commit().await?;
-        self.tell(Change::Broadcast(id));
-        self.broadcast_by_id(id).await
+        let all = others.iter().chain([&id]);
+        all.for_each(|it| self.tell(Change::Broadcast(*it)));
+        let stopped = self.broadcast_by_id(id).await?;
+        // What is over says whether it is said again.
+        if let Some(it) = stopped.repeat {
+            self.tell(Change::Broadcast(it.first));
+        }
+        Ok((stopped, others))
     }
 
     /// All that are scheduled or on the air, targets not filled in.
@@ -466,6 +444,7 @@ impl Store {
         for it in broadcasts {
             it.target = target_of(&self.pool, it.id).await?;
             sources::fill(&self.pool, it).await?;
+            self.fill_repeat(it).await?;
         }
         Ok(())
     }
@@ -569,23 +548,6 @@ fn read(row: &AnyRow) -> Result<Broadcast, Error> {
             .maybe_id("schedule_id", ScheduleId::parse)?
             .zip(row.maybe_text("occurrence")?),
         overrides: row.flag("overrides")?,
-    })
-}
-
-fn read_receipt(row: &AnyRow) -> Result<Receipt, Error> {
-    Ok(Receipt {
-        receiver: row.id("receiver_id", ReceiverId::parse)?,
-        name: row.text("name")?,
-        targeted: row.flag("targeted")?,
-        outcome: row.maybe_text("outcome")?,
-        planned: row.number("planned")?,
-        played: row.number("played")?,
-        expected: row.number("expected")?,
-        received: row.number("received")?,
-        lost: row.number("lost")?,
-        late: row.number("late")?,
-        duplicate: row.number("duplicate")?,
-        concealed: row.number("concealed")?,
-        level: row.maybe_number("level")?,
+        repeat: None,
     })
 }

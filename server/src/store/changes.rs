@@ -28,6 +28,8 @@ pub enum Change {
     Inbox,
     /// A broadcast, or how it fares.
     Broadcast(BroadcastId),
+    /// Which broadcasts are to be said again.
+    Repeats,
     /// A playlist, or what is composed of it.
     Playlist(BulletinId),
     /// A schedule.

@@ -454,7 +454,10 @@ impl Archive for Store {
 impl Store {
     fn live(&self, source: Source) -> Live {
         match source {
-            Source::Microphone { chime } => Live::Microphone { chime },
+            Source::Microphone { chime, bed } => Live::Microphone {
+                chime,
+                bed: bed.into_iter().map(|id| self.programme(id)).collect(),
+            },
             Source::Relay { url, fallback } => Live::Relay {
                 url,
                 fallback: fallback.into_iter().map(|id| self.programme(id)).collect(),

@@ -3,7 +3,7 @@
 //! record. Not here: files of sound, who may do what (`http`), what should be on the air (`playout`).
 //!
 //! The map: [`areas`], [`receivers`], [`claims`], [`keys`], [`users`], [`sessions`], [`tokens`], [`bulletins`], [`library`],
-//! [`approval`], [`inbox`], [`playlists`], [`turns_made`], [`broadcasts`], [`schedules`], [`turns`], [`overrides`] hold rows and what people
+//! [`approval`], [`inbox`], [`playlists`], [`turns_made`], [`repeats`], [`receipts`], [`broadcasts`], [`schedules`], [`turns`], [`overrides`] hold rows and what people
 //! do to them; [`sources`] are of broadcasts
 //! that play no file; [`speech`] holds what is read aloud; [`factors`], [`identities`],
 //! [`links`], [`devices`] and [`failures`] are about how people come in;
@@ -35,8 +35,10 @@ mod planned;
 pub mod playlists;
 mod pool;
 mod position;
+pub mod receipts;
 pub mod receivers;
 pub mod record;
+pub mod repeats;
 pub mod reports;
 mod roster;
 mod row;
@@ -60,7 +62,7 @@ use sqlx::AnyPool;
 
 pub use accounts::Account;
 pub use areas::{Area, NewArea};
-pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Receipt, Target};
+pub use broadcasts::{Broadcast, BroadcastState, Counts, NewBroadcast, Target};
 pub use bulletins::{Bulletin, BulletinState, NewBulletin, Sound, Wanted};
 pub use changes::Change;
 pub use claims::ClaimKeys;
@@ -78,8 +80,10 @@ pub use links::{Link, LinkKind};
 pub use overrides::Override;
 pub use playlists::{NewPlaylist, Playlist, Sounding};
 pub use position::Position;
+pub use receipts::Receipt;
 pub use receivers::{NewReceiver, Receiver, ReceiverChange};
 pub use record::{Actor, Entry, More};
+pub use repeats::{NewRepeat, Repeat};
 pub use reports::{Fared, Report};
 pub use schedules::{Late, NewSchedule, Once, Schedule};
 pub use sealed::Rotated;

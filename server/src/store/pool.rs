@@ -42,6 +42,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "playlists", include_str!("../../migrations/0013_playlists.sql")),
     (14, "inbox", include_str!("../../migrations/0014_inbox.sql")),
     (15, "map", include_str!("../../migrations/0015_map.sql")),
+    (16, "repeats", include_str!("../../migrations/0016_repeats.sql")),
 ];
 
 /// What a migration does besides on one kind of database.

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use chrono::NaiveDateTime;
 use loa_protocol::precedence::Class;
 use loa_protocol::{AreaId, BroadcastId, ReceiverId, UnixMicros};
-use ring::digest;
 
 use super::broadcasts::Target;
 use super::error::{Invalid, Refusal};
@@ -119,16 +118,9 @@ pub enum Once {
 
 impl Schedule {
     /// The identifier that an occurrence's broadcast has: the same whoever works it out, so that what is foreseen is what comes.
-    /// Its first six bytes are its start, as in those of UUIDv7.
     pub fn broadcast(&self, turn: &Turn<BulletinId>) -> BroadcastId {
         let name = format!("{} {} {}", self.id, self.version, turn.key.format(FORM));
-        let hash = digest::digest(&digest::SHA256, name.as_bytes());
-        let mut id = [0; 16];
-        id[..6].copy_from_slice(&(turn.start.0 / 1000).to_be_bytes()[2..]);
-        id[6..].copy_from_slice(&hash.as_ref()[..10]);
-        id[6] = id[6] & 0x0F | 0x80;
-        id[8] = id[8] & 0x3F | 0x80;
-        BroadcastId(id)
+        ids::derived(turn.start, &name)
     }
 }
 

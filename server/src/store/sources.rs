@@ -32,6 +32,8 @@ pub enum Source {
     Microphone {
         /// A chime sounds first.
         chime: bool,
+        /// What sounds under the voice, by turns.
+        bed: Vec<BulletinId>,
     },
     /// Another station.
     Relay {
@@ -48,6 +50,14 @@ impl Source {
         match self {
             Self::Microphone { .. } => "microphone",
             Self::Relay { .. } => "relay",
+        }
+    }
+
+    /// The bulletins that it needs, and the field that names them.
+    fn needs(&self) -> (&'static str, &[BulletinId]) {
+        match self {
+            Self::Microphone { bed, .. } => ("bed_bulletin_ids", bed),
+            Self::Relay { fallback, .. } => ("relay.fallback_bulletin_ids", fallback),
         }
     }
 }
@@ -86,15 +96,14 @@ impl Store {
             receivers: distinct(new.target.receivers.clone()),
         };
         let reached = self.reached(&target).await?;
-        if let Source::Relay { fallback, .. } = &new.source {
-            for id in fallback {
-                let known = self.bulletin(*id).await.map_err(|error| match error {
-                    Error::Missing(_) => Error::invalid("relay.fallback_bulletin_ids", Invalid::Unknown),
-                    error => error,
-                })?;
-                if known.state != BulletinState::Approved {
-                    return Err(Error::State(Refusal::NotApproved));
-                }
+        let (field, needs) = new.source.needs();
+        for id in needs {
+            let known = self.bulletin(*id).await.map_err(|error| match error {
+                Error::Missing(_) => Error::invalid(field, Invalid::Unknown),
+                error => error,
+            })?;
+            if known.state != BulletinState::Approved {
+                return Err(Error::State(Refusal::NotApproved));
             }
         }
         let (id, bulletin) = (BroadcastId(ids::fresh(now)), BulletinId(ids::fresh(now)));
@@ -110,10 +119,8 @@ impl Store {
         if new.overrides.is_some() && !overrides::holds(tx, new.overrides, new.start, &target).await? {
             return Err(Error::invalid("override_id", Invalid::Unknown));
         }
-        if let Source::Relay { fallback, .. } = &new.source {
-            for id in fallback {
-                library::usable(tx, *id, new.start).await?;
-            }
+        for id in needs {
+            library::usable(tx, *id, new.start).await?;
         }
         if matches!(new.source, Source::Microphone { .. }) {
             free(tx, &new, &target, &reached).await?;
@@ -228,9 +235,9 @@ async fn free(
 }
 
 async fn insert_source(tx: &mut Transaction, id: BroadcastId, source: &Source) -> Result<(), Error> {
-    let (chime, url, fallback): (_, _, &[BulletinId]) = match source {
-        Source::Microphone { chime } => (*chime, None, &[]),
-        Source::Relay { url, fallback } => (false, Some(url.clone()), fallback),
+    let (chime, url) = match source {
+        Source::Microphone { chime, .. } => (*chime, None),
+        Source::Relay { url, .. } => (false, Some(url.clone())),
     };
     sqlx::query("INSERT INTO sources (broadcast_id, kind, chime, url) VALUES ($1, $2, $3, $4)")
         .bind(id.to_string())
@@ -239,7 +246,7 @@ async fn insert_source(tx: &mut Transaction, id: BroadcastId, source: &Source) -
         .bind(url)
         .execute(&mut **tx)
         .await?;
-    for (position, bulletin) in fallback.iter().enumerate() {
+    for (position, bulletin) in source.needs().1.iter().enumerate() {
         sqlx::query("INSERT INTO fallbacks (broadcast_id, position, bulletin_id) VALUES ($1, $2, $3)")
             .bind(id.to_string())
             .bind(integer(position as u64))
@@ -250,12 +257,13 @@ async fn insert_source(tx: &mut Transaction, id: BroadcastId, source: &Source) -
     Ok(())
 }
 
-/// The source in a row of broadcasts, without its fallback.
+/// The source in a row of broadcasts, without the bulletins that it needs.
 pub(super) fn read(row: &AnyRow) -> Result<Option<Source>, Error> {
     Ok(match row.maybe_text("source")?.as_deref() {
         None => None,
         Some("microphone") => Some(Source::Microphone {
             chime: row.maybe_number("chime")? == Some(1),
+            bed: Vec::new(),
         }),
         Some("relay") => Some(Source::Relay {
             url: row.maybe_text("url")?.ok_or(Error::Corrupt("url"))?,
@@ -265,17 +273,19 @@ pub(super) fn read(row: &AnyRow) -> Result<Option<Source>, Error> {
     })
 }
 
-/// Fills in the fallback of a relay.
+/// Fills in the bulletins that a source needs.
 pub(super) async fn fill(pool: &AnyPool, it: &mut Broadcast) -> Result<(), Error> {
-    let Some(Source::Relay { fallback, .. }) = &mut it.source else {
-        return Ok(());
+    let needs = match &mut it.source {
+        None => return Ok(()),
+        Some(Source::Microphone { bed, .. }) => bed,
+        Some(Source::Relay { fallback, .. }) => fallback,
     };
     let rows = sqlx::query("SELECT bulletin_id FROM fallbacks WHERE broadcast_id = $1 ORDER BY position")
         .bind(it.id.to_string())
         .fetch_all(pool)
         .await?;
     let ids = rows.iter().map(|row| row.id("bulletin_id", BulletinId::parse));
-    *fallback = ids.collect::<Result<_, _>>()?;
+    *needs = ids.collect::<Result<_, _>>()?;
     Ok(())
 }
 

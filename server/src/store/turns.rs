@@ -333,6 +333,7 @@ impl Store {
                 title: it.title,
             });
         }
+        all.extend(self.foreseen_repeats(from, to).await?);
         let lengths = self.lengths().await?;
         let overrides: BTreeMap<_, _> = self
             .overrides(UnixMicros(0))

@@ -324,7 +324,11 @@ impl World {
 
     /// A new playlist of that area.
     pub(crate) fn playlist(&self, at: At) -> Result<String> {
-        text(&self.admin.post("/api/v1/playlists", &self.listed(self.bulletin(Own), at))?["id"])
+        text(
+            &self
+                .admin
+                .post("/api/v1/playlists", &self.listed(self.bulletin(Own), at))?["id"],
+        )
     }
 
     /// What a playlist of that area with that bulletin is.

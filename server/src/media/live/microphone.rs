@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::chime::chime;
+use super::duck::Duck;
 use super::judge::is_silent;
+use super::player::Player;
 use super::{FRAMES_A_SECOND, Feed, Frame, News, Over, Wire};
+use crate::media::Programme;
 
 /// How long a studio is kept for who says nothing.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +29,8 @@ pub struct Microphone {
     silent: [u32; 2],
     gone: [u32; 2],
     over: bool,
+    /// What sounds under the voice.
+    bed: Option<Duck>,
 }
 
 impl Microphone {
@@ -39,7 +44,20 @@ impl Microphone {
             silent: [0, frames(patience.silent)],
             gone: [0, frames(patience.gone)],
             over: false,
+            bed: None,
         }
+    }
+
+    /// Has `programmes` sound under the voice, by turns, quieter while somebody speaks; none: nothing does.
+    ///
+    /// # Errors
+    /// When no decoder can be had.
+    pub fn over(self, programmes: Vec<Programme>) -> Result<Self, opus::Error> {
+        let player = (!programmes.is_empty()).then(|| Player::new(programmes)).transpose()?;
+        Ok(Self {
+            bed: player.map(Duck::new),
+            ..self
+        })
     }
 
     fn judge(&mut self, silent: bool) -> Option<Over> {
@@ -71,6 +89,9 @@ impl Feed for Microphone {
             *sample = sample.saturating_add(*bell);
         }
         self.chimed += frame.len();
+        if let Some(bed) = &mut self.bed {
+            bed.put_under(frame, !silent);
+        }
         let over = self.judge(silent)?;
         self.over = true;
         self.wire.close();

@@ -2,13 +2,15 @@
 //! 20 ms at a time, in time, whatever comes in, and makes one packet of each. Not here: where sound comes from (`relay`, or who
 //! writes into a [`Wire`]), sending (`transmit`).
 //!
-//! `wire` (samples in, bounded) → `microphone` or `switch` (what sounds now, gaps filled) → `desk` (encodes in time) → `ring`
+//! `wire` (samples in, bounded) → `microphone` (with music under it: `duck`) or `switch` (what sounds now, gaps filled; `player` makes frames of bulletins) → `desk` (encodes in time) → `ring`
 //! (packets by index). Only the desk reads the clock: the feeds count frames, and are tested without one.
 
 mod chime;
 mod desk;
+mod duck;
 mod judge;
 mod microphone;
+mod player;
 mod recorder;
 mod ring;
 mod switch;

@@ -1,25 +1,18 @@
 //! A relay, and what sounds while it is no good. Here: going over to the fallback and back, each with a short fade. Not here: what
 //! is no good (`judge`), where the relay comes from (`relay`).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use loa_protocol::SAMPLE_RATE;
-
 use super::judge::{Ill, Judge, Limits};
+use super::player::Player;
 use super::{FRAME, Feed, Frame, News, Trouble, Wire};
 use crate::media::Programme;
-
-/// Silence between two bulletins of a fallback, in samples.
-const GAP: usize = SAMPLE_RATE as usize;
-/// The longest that one packet lasts: 120 ms.
-const MOST: usize = 5760;
 
 /// A relay with a fallback.
 pub struct Switch {
     wire: Arc<Wire>,
     judge: Judge,
-    fallback: Option<Fallback>,
+    fallback: Option<Player>,
     trouble: Option<Trouble>,
 }
 
@@ -29,7 +22,7 @@ impl Switch {
     /// # Errors
     /// When no decoder can be had.
     pub fn new(wire: Arc<Wire>, limits: Limits, fallback: Vec<Programme>) -> Result<Self, opus::Error> {
-        let fallback = (!fallback.is_empty()).then(|| Fallback::new(fallback)).transpose()?;
+        let fallback = (!fallback.is_empty()).then(|| Player::new(fallback)).transpose()?;
         Ok(Self {
             wire,
             judge: Judge::new(limits),
@@ -82,104 +75,17 @@ impl Feed for Switch {
     }
 }
 
-/// Bulletins that sound one after the other, again and again.
-struct Fallback {
-    programmes: Vec<Programme>,
-    decoder: opus::Decoder,
-    current: usize,
-    packet: u64,
-    /// Samples of the current one that were decoded.
-    decoded: u64,
-    samples: VecDeque<i16>,
-}
-
-impl Fallback {
-    fn new(programmes: Vec<Programme>) -> Result<Self, opus::Error> {
-        Ok(Self {
-            programmes,
-            decoder: opus::Decoder::new(SAMPLE_RATE, opus::Channels::Mono)?,
-            current: 0,
-            packet: 0,
-            decoded: 0,
-            samples: VecDeque::new(),
-        })
-    }
-
-    fn rewind(&mut self) {
-        (self.current, self.packet, self.decoded) = (0, 0, 0);
-        self.samples.clear();
-    }
-
-    fn fill(&mut self, frame: &mut Frame) {
-        while self.samples.len() < frame.len() {
-            self.decode();
-        }
-        for (to, from) in frame.iter_mut().zip(self.samples.drain(..FRAME)) {
-            *to = from;
-        }
-    }
-
-    /// Decodes one packet, or goes over to the next bulletin.
-    fn decode(&mut self) {
-        let programme = &self.programmes[self.current];
-        if self.packet == 0 {
-            // A decoder that cannot be reset still decodes.
-            let _ = self.decoder.reset_state();
-        }
-        let Some(packet) = programme
-            .packet(self.packet)
-            .filter(|_| self.decoded < programme.samples())
-        else {
-            self.samples.extend(std::iter::repeat_n(0, GAP));
-            (self.current, self.packet, self.decoded) = ((self.current + 1) % self.programmes.len(), 0, 0);
-            return;
-        };
-        let mut pcm = [0; MOST];
-        // What does not decode is silence of its length.
-        let length = self.decoder.decode(packet, &mut pcm, false);
-        let length = length.unwrap_or(programme.packet_samples() as usize);
-        let skipped = if self.packet == 0 {
-            usize::from(programme.pre_skip()).min(length)
-        } else {
-            0
-        };
-        self.samples.extend(&pcm[skipped..length]);
-        self.decoded += (length - skipped) as u64;
-        self.packet += 1;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use super::super::player::tests::{bulletin, tone};
     use super::*;
     use crate::media::live::Depth;
-
-    fn tone(frequency: f64, from: usize) -> Frame {
-        std::array::from_fn(|n| {
-            let t = (from + n) as f64 / 48_000.0;
-            ((std::f64::consts::TAU * frequency * t).sin() * 8_000.0) as i16
-        })
-    }
 
     /// Crossings of zero: which tone it is.
     fn pitch(frame: &Frame) -> usize {
         frame.windows(2).filter(|pair| (pair[0] < 0) != (pair[1] < 0)).count() * 25
-    }
-
-    /// A bulletin with a tone of 400 Hz.
-    fn bulletin(folder: &std::path::Path) -> Programme {
-        let path = folder.join("fallback.opus");
-        let mut file = std::fs::File::create(&path).unwrap();
-        let encoding = crate::media::Encoding::default();
-        let mut writer = crate::media::encode::Writer::new(&mut file, encoding, false).unwrap();
-        for n in 0..100 {
-            let frame = tone(400.0, n * FRAME);
-            writer.push(&frame.map(|sample| f32::from(sample) / 32_768.0)).unwrap();
-        }
-        writer.finish().unwrap();
-        Programme::open(&path).unwrap()
     }
 
     #[test]
@@ -187,7 +93,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wire = Arc::new(Wire::default());
         let silence = Duration::from_secs(3);
-        let mut switch = Switch::new(wire.clone(), Limits { silence }, vec![bulletin(folder.path())]).unwrap();
+        let mut switch = Switch::new(wire.clone(), Limits { silence }, vec![bulletin(folder.path(), 100)]).unwrap();
         let plug = wire.plug(Depth::RELAY);
         let mut heard = Vec::new();
         let mut news = Vec::new();

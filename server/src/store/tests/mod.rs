@@ -7,6 +7,7 @@ mod life;
 mod playlists;
 pub(crate) mod postgres;
 mod record;
+mod repeats;
 mod schedules;
 mod tokens;
 
@@ -56,6 +57,8 @@ async fn conform(mut fresh: impl FnMut(&str) -> String) {
     schedules::each_occurrence_becomes_one_broadcast(&fresh("occurrences")).await;
     schedules::what_was_missed_is_dealt_with_and_said(&fresh("missed")).await;
     schedules::areas_allow_and_two_people_go_past_it(&fresh("allow")).await;
+    repeats::an_emergency_is_said_again_until_it_is_stopped(&fresh("said")).await;
+    repeats::what_is_said_again_is_judged_missed_and_ends(&fresh("ends")).await;
     playlists::a_playlist_is_kept_judged_and_composed(&fresh("playlists")).await;
     playlists::parts_drop_out_in_time(&fresh("drop")).await;
     playlists::what_is_foreseen_of_a_rotation_is_what_comes(&fresh("rotation")).await;
@@ -728,7 +731,7 @@ async fn what_is_over_stays_over(url: &str) {
     let store = &world.store;
     let it = broadcast(&world, &[world.commune], &[]).await;
     assert_eq!(
-        store.stop(&actor(), NOW, it.id).await.unwrap().state,
+        store.stop(&actor(), NOW, it.id).await.unwrap().0.state,
         BroadcastState::Stopped
     );
     let again = store.stop(&actor(), NOW, it.id).await;

@@ -15,6 +15,9 @@ class Alarm {
   purpose = $state<Purpose>('warning');
   bulletin = $state('');
   target = $state<Target>(nowhere);
+  /** Said again every so many minutes, for so many hours; 0: once. */
+  every = $state(0);
+  hours = $state(2);
   /** The broadcast that is watched. */
   watched = $state('');
   /** The one that a correction or an all-clear takes the place of: stopped as soon as that is accepted. */
@@ -28,7 +31,7 @@ class Alarm {
   /** Begins another one; `target` is where the last one went. */
   choose(purpose: Purpose, target: Target = nowhere, follows = '') {
     this.launch.reset();
-    [this.step, this.purpose, this.bulletin, this.target, this.follows] = ['choose', purpose, '', target, follows];
+    [this.step, this.purpose, this.bulletin, this.target, this.follows, this.every] = ['choose', purpose, '', target, follows, 0];
   }
 
   review(bulletin = this.bulletin, target = this.target) {
@@ -48,14 +51,15 @@ class Alarm {
 
   /** Counts down and sends; what was chosen is taken down here, so that nothing changes it on the way. */
   press() {
-    const [bulletin, target] = [this.bulletin, $state.snapshot(this.target)];
+    const [bulletin, target, every_minutes, hours] = [this.bulletin, $state.snapshot(this.target), this.every, this.hours];
+    const repeat = () => (every_minutes > 0 ? { every_minutes, until: new Date(Date.now() + hours * 3_600_000).toISOString() } : undefined);
     // After a request that seems not to have arrived, what was there before it still counts: it may be late.
     if (!this.launch.missed) this.known = new Set(live.broadcasts.keys());
     const lookUp = async () => asked(await newest(), bulletin, target, this.known)[0];
     this.launch.press({
       // What was missed may have come since: then it is this one.
       ...(this.launch.missed ? { first: lookUp } : {}),
-      send: () => send(bulletin, target),
+      send: () => send(bulletin, target, repeat()),
       lookUp,
       done: (broadcast) => void this.#sent(broadcast)
     });
@@ -66,7 +70,7 @@ class Alarm {
     const before = live.broadcasts.get(this.follows);
     this.watch(broadcast.id);
     [this.bulletin, this.target, this.follows, this.notStopped] = ['', nowhere, '', null];
-    if (before === undefined || !running(before)) return;
+    if (before === undefined || !alive(before)) return;
     try {
       live.tell({ broadcast: await stop(before.id) });
     } catch (error) {
@@ -76,6 +80,8 @@ class Alarm {
 }
 
 export const running = ({ state }: Broadcast) => state === 'scheduled' || state === 'on_air';
+/** It runs, or is said again. */
+export const alive = (one: Broadcast) => running(one) || one.repeat?.next !== undefined;
 
 /** Prewritten bulletins may be old, and the server tells only the latest: the older ones are asked for once. */
 class Shelf {

@@ -8,9 +8,11 @@ export type Spoken = components['schemas']['SpokenText'];
 /** How long an answer is waited for before it counts as lost. */
 const PATIENCE = 8_000;
 
-/** Asks for the broadcast, now. */
-export const send = (bulletin_id: string, target: Target) =>
-  ask<Broadcast>('post', '/api/v1/broadcasts', { bulletin_id, target }, undefined, AbortSignal.timeout(PATIENCE));
+export type Repeating = components['schemas']['Repeating'];
+
+/** Asks for the broadcast, now, and that it is said again. */
+export const send = (bulletin_id: string, target: Target, repeat?: Repeating) =>
+  ask<Broadcast>('post', '/api/v1/broadcasts', { bulletin_id, target, ...(repeat && { repeat }) }, undefined, AbortSignal.timeout(PATIENCE));
 
 /** The newest broadcasts, as the server has them now: all that are to come or on the air are among them. */
 export const newest = () => ask<Broadcast[]>('get', '/api/v1/broadcasts', undefined, { limit: 50 }, AbortSignal.timeout(PATIENCE));

@@ -208,6 +208,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was planned and what sounded
+         * @description Added up over the receivers of an area, for broadcasts that were to begin in the period: those that failed count as planned, those that
+         *     were stopped or changed before they began do not.
+         */
+        get: operations["accounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/areas": {
         parameters: {
             query?: never;
@@ -361,7 +382,9 @@ export interface paths {
         head?: never;
         /**
          * Change what is known of a bulletin
-         * @description Not its sound, nor its class. Takes the right to make bulletins there.
+         * @description Not its sound, nor its class. Takes the right to make bulletins there. Under another title it has to be approved again: one that was
+         *     submitted or approved is a draft then, and what was scheduled of it fails with the reason `not_approved`. Nothing else that is changed
+         *     here asks for that.
          */
         patch: operations["changeBulletin"];
         trace?: never;
@@ -375,7 +398,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Approve a bulletin */
+        /**
+         * Approve a bulletin
+         * @description It need not have been submitted. Broadcasts of it that had failed for want of approval and have not begun are planned anew. Under another
+         *     title it has to be approved again; another folder, field, language, expiry or other tags change nothing about it.
+         */
         post: operations["approveBulletin"];
         delete?: never;
         options?: never;
@@ -400,6 +427,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/bulletins/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where a bulletin was sent, and what came of it */
+        get: operations["bulletinDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/bulletins/{id}/peaks": {
         parameters: {
             query?: never;
@@ -411,6 +455,68 @@ export interface paths {
         get: operations["bulletinPeaks"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulletins/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuse a bulletin, or withdraw its approval
+         * @description Takes the right to approve it. What is scheduled of it fails with the reason `not_approved`; what is on the air goes on.
+         */
+        post: operations["refuseBulletin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulletins/{id}/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a bulletin to areas below
+         * @description It has to be approved. Each area answers for itself (`acceptDelivery`, `refuseDelivery`); its people see the bulletin though it belongs to
+         *     the area above, and may schedule it there once it is accepted. An emergency is broadcast instead, and asks nobody. Takes the right to
+         *     make bulletins in the bulletin's own area, which the areas have to lie below.
+         */
+        post: operations["sendBulletin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulletins/{id}/submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for approval of a bulletin
+         * @description Takes the right to make bulletins there. One that was refused may be submitted again; one that is submitted or approved stays so.
+         */
+        post: operations["submitBulletin"];
         delete?: never;
         options?: never;
         head?: never;
@@ -502,11 +608,112 @@ export interface paths {
          * What changes, live
          * @description First an event `snapshot` (`Snapshot`), again whenever more has changed than single events tell; then `receiver`,
          *     `broadcast` and `bulletin`, each with the whole of what has changed (`Receiver`, `Broadcast`, `Bulletin`), and `claims` with
-         *     all that ask to be enrolled (a list of `Claim`), for who may enrol them.
+         *     all that ask to be enrolled (a list of `Claim`), for who may enrol them. `schedules` and `inbox` carry nothing: what they name has changed,
+         *     and who shows it asks for it.
          */
         get: operations["events"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What one has to see to
+         * @description What waits for approval and until when, what came from above for areas where one sees things, what was refused of one's own.
+         */
+        get: operations["inbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbox/order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide which of two broadcasts sounds first
+         * @description The second one is moved: it begins when the first one ends. Takes the right to broadcast wherever the second one sounds.
+         */
+        post: operations["orderRivals"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbox/rivals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Priority bulletins from above that meet an area's own
+         * @description Within the next 31 days, in the order of time.
+         */
+        get: operations["listRivals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbox/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept what was sent to an area
+         * @description It may be scheduled there from now on. Takes the right to broadcast there.
+         */
+        post: operations["acceptDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbox/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuse what was sent to an area
+         * @description Who sent it reads why. Takes the right to broadcast there.
+         */
+        post: operations["refuseDelivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -685,6 +892,51 @@ export interface paths {
         head?: never;
         /** Change what a recorded phrase is said to say */
         patch: operations["changePhrase"];
+        trace?: never;
+    };
+    "/api/v1/playlists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Playlists */
+        get: operations["listPlaylists"];
+        put?: never;
+        /**
+         * Make a playlist
+         * @description It is composed into one sound in the background. Takes the right to make bulletins there.
+         */
+        post: operations["addPlaylist"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/playlists/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change a playlist
+         * @description Broadcasts that were accepted sound as they would have. Takes the right to make bulletins there.
+         */
+        put: operations["changePlaylist"];
+        post?: never;
+        /**
+         * Remove a playlist
+         * @description Its bulletins stay. Takes the right to make bulletins there.
+         */
+        delete: operations["removePlaylist"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/readings": {
@@ -1414,6 +1666,14 @@ export interface components {
             /** @description The latest first. */
             sessions: components["schemas"]["Seen"][];
         };
+        /** @description What was planned and what sounded. */
+        Accounts: components["schemas"]["Sum"] & {
+            by_class: components["schemas"]["OfClass"][];
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+        };
         /** @description What a device is to be: a new receiver (`name`, `area_id`, `volume`) or another in the place of one (`replaces`). */
         Approval: {
             area_id?: string;
@@ -1517,6 +1777,8 @@ export interface components {
              * @description Loudness of what sounds, in LUFS; absent, too, where it was not levelled.
              */
             lufs?: number;
+            /** @description Why it was refused. */
+            refusal?: string;
             /**
              * Format: int64
              * @description Samples of sound at 48 kHz.
@@ -1528,7 +1790,7 @@ export interface components {
              */
             source_lufs?: number;
             /** @enum {string} */
-            state: "draft" | "approved";
+            state: "draft" | "submitted" | "approved" | "refused";
             tags: string[];
             title: string;
         };
@@ -1628,6 +1890,30 @@ export interface components {
              * @description It is addressed to.
              */
             targeted: number;
+        };
+        /** @description A bulletin in an area's inbox. */
+        Delivery: {
+            /** @description `accepted` or `refused`; absent: not answered. */
+            answer?: string;
+            /** Format: date-time */
+            answered_at?: string;
+            /** @description Whose inbox. */
+            area_id: string;
+            bulletin: components["schemas"]["Bulletin"];
+            id: string;
+            /** @description Who asks may answer. */
+            may_answer: boolean;
+            note?: string;
+            /** @description Why it was refused. */
+            reason?: string;
+            report: components["schemas"]["Report"];
+            /** Format: date-time */
+            sent_at: string;
+            /**
+             * Format: date-time
+             * @description From when on it is not to begin there any more.
+             */
+            valid_until?: string;
         };
         /** @description What is different once. */
         Different: {
@@ -1753,7 +2039,7 @@ export interface components {
         /** @description What still needs something that was to be deleted. */
         InUse: {
             id: string;
-            /** @description `broadcast`: it is scheduled or on the air; `schedule`; `phrase`: it was recorded in it. */
+            /** @description `broadcast`: it is scheduled or on the air; `schedule`; `playlist`; `phrase`: it was recorded in it. */
             kind: string;
             /**
              * Format: date-time
@@ -1762,6 +2048,17 @@ export interface components {
             start?: string;
             /** @description What it is called. */
             title?: string;
+        };
+        /** @description What somebody has to see to. */
+        Inbox: {
+            /** @description Emergencies from above: they play at once, and wait for no answer. Of the last week, the last first. */
+            emergencies: components["schemas"]["Broadcast"][];
+            /** @description What came from above, the last first. */
+            received: components["schemas"]["Delivery"][];
+            /** @description Bulletins of one's own that were refused, the last made first. */
+            refused: components["schemas"]["Bulletin"][];
+            /** @description What is not approved and is asked for or is to sound; the soonest first, then what has no start yet. */
+            waiting: components["schemas"]["Waiting"][];
         };
         /** @description Somebody to be invited. */
         Invitation: {
@@ -1802,6 +2099,14 @@ export interface components {
             /** @description What a program sends as `Authorization: Bearer …`. Shown this once. */
             token: string;
         };
+        /** @description What was moved. */
+        Moved: {
+            /**
+             * Format: date-time
+             * @description When it begins now.
+             */
+            start: string;
+        };
         /** @description A provider of sign-in. */
         Named: {
             /** @description What people call it. */
@@ -1816,7 +2121,7 @@ export interface components {
         };
         /** @description A broadcast that somebody asks for. */
         NewBroadcast: {
-            /** @description What sounds; absent: a relay does. */
+            /** @description What sounds, a bulletin or a playlist; absent: a relay does. */
             bulletin_id?: string;
             /** @description What lets it go past hours and minutes. */
             override_id?: string;
@@ -1872,6 +2177,46 @@ export interface components {
             /** @description What is said, in that language. */
             text: string;
         };
+        /** @description A playlist that somebody wants. */
+        NewPlaylist: {
+            /**
+             * @description Whose it is. Absent: the only area in which who asks makes bulletins, else of who may do everything everywhere. One that is changed
+             *     stays whose it was.
+             */
+            area_id?: string | null;
+            /** @description Approved bulletins, in order, 500 at most; the same may be there twice. */
+            bulletin_ids: string[];
+            /** @description The jingle after. */
+            closing_id?: string | null;
+            /**
+             * Format: int32
+             * @description In which each part comes up; none if absent.
+             */
+            fade_in_ms?: number | null;
+            /**
+             * Format: int32
+             * @description In which each part goes down; none if absent.
+             */
+            fade_out_ms?: number | null;
+            /**
+             * Format: int32
+             * @description Silence between two of them, jingles too; none if absent.
+             */
+            gap_ms?: number | null;
+            /** @description The jingle before. */
+            opening_id?: string | null;
+            /**
+             * Format: int32
+             * @description How many parts sound each time, by turns; absent: all of them.
+             */
+            take?: number | null;
+            title: string;
+            /**
+             * Format: int64
+             * @description The version that was seen, when one is changed.
+             */
+            version?: number | null;
+        };
         /** @description How a word is to be read from now on. */
         NewReading: {
             /** @description Where it holds, and below. Absent: the only area in which one makes bulletins, else everywhere. */
@@ -1923,6 +2268,7 @@ export interface components {
         /** @description A schedule that somebody wants. */
         NewSchedule: {
             also?: string[] | null;
+            /** @description A bulletin, or a playlist. */
             bulletin_id: string;
             /** @description Keep it though it gets into others' way, or they into its. */
             despite_clashes?: boolean | null;
@@ -1944,6 +2290,18 @@ export interface components {
             version?: number | null;
             /** @description The zone of civil times (IANA); absent: that of the areas that it is addressed to. */
             zone?: string | null;
+        };
+        /** @description A bulletin that is to be sent to areas below. */
+        NewSending: {
+            /** @description To these areas; each answers for itself. */
+            areas: string[];
+            /** @description A line, 500 characters at most. */
+            note?: string;
+            /**
+             * Format: date-time
+             * @description From when on it is not to begin there any more (RFC 3339).
+             */
+            valid_until?: string;
         };
         /** @description A bulletin that is typed. */
         NewSpeech: {
@@ -1984,6 +2342,10 @@ export interface components {
             /** @description What to call it. */
             name: string;
         };
+        /** @description What was planned and what sounded of one class. */
+        OfClass: components["schemas"]["Sum"] & {
+            class: components["schemas"]["Class"];
+        };
         /** @description What the bulletin of an upload is to be. */
         OfUpload: {
             /** @description Whose it is. Absent: the only area in which who uploads makes bulletins, else of who may do everything everywhere. */
@@ -2012,6 +2374,13 @@ export interface components {
         Options: {
             /** @description For `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`. */
             options: Record<string, never>;
+        };
+        /** @description Which is to sound first. */
+        Order: {
+            /** @description The broadcast that stays where it is. */
+            first: string;
+            /** @description The one that is moved: it begins when the first one ends. */
+            second: string;
         };
         /** @description Leave to go past hours and minutes. */
         OverrideShape: {
@@ -2106,6 +2475,78 @@ export interface components {
             /** @description What goes before it. */
             to_title?: string;
         };
+        /** @description A playlist. */
+        Playlist: {
+            /** @description Whose it is; absent: of who may do everything everywhere. */
+            area_id?: string;
+            /** @description That of its least urgent part. */
+            class: components["schemas"]["Class"];
+            /** @description The jingle after. */
+            closing?: components["schemas"]["PlaylistPart"];
+            /**
+             * Format: int64
+             * @description Of the longest turn.
+             */
+            duration_ms: number;
+            /**
+             * Format: int32
+             * @description In which each part comes up; jingles do not.
+             */
+            fade_in_ms: number;
+            /**
+             * Format: int32
+             * @description In which each part goes down; jingles do not.
+             */
+            fade_out_ms: number;
+            /**
+             * Format: int32
+             * @description Silence between two of them, jingles too.
+             */
+            gap_ms: number;
+            /** @description Schedules and broadcasts take it as their `bulletin_id`. */
+            id: string;
+            /** @description The jingle before. */
+            opening?: components["schemas"]["PlaylistPart"];
+            /** @description In order. */
+            parts: components["schemas"]["PlaylistPart"][];
+            /** @enum {string} */
+            state: "composing" | "ready" | "failed" | "empty";
+            /** @description How many parts sound each time, by turns; absent: all of them. */
+            take?: number;
+            title: string;
+            /** @description Why it cannot be composed. */
+            trouble?: string;
+            /** @description What sounds by turns: one unless `take` says otherwise, none if nothing is left. A broadcast that is no schedule's plays the first. */
+            turns: components["schemas"]["PlaylistTurn"][];
+            /**
+             * Format: int64
+             * @description Rises with every change; to be sent along with the next.
+             */
+            version: number;
+        };
+        /** @description A bulletin in a playlist. */
+        PlaylistPart: {
+            bulletin_id: string;
+            /** @description Why it does not sound: `expired`, `deleted` or `not_approved`. */
+            dropped?: string;
+            /** Format: int64 */
+            duration_ms: number;
+            title: string;
+        };
+        /** @description What sounds of a playlist at one turn. */
+        PlaylistTurn: {
+            /** @description Its sound, to listen to (`bulletinAudio`); absent: it is not composed yet. */
+            bulletin_id?: string;
+            /** @description What sounds, in order, jingles too. */
+            bulletin_ids: string[];
+            /** Format: int64 */
+            duration_ms: number;
+            /**
+             * Format: int64
+             * @description Samples of sound at 48 kHz.
+             */
+            samples: number;
+        };
         /** @description Rules to begin with. */
         PresetShape: {
             name: string;
@@ -2162,13 +2603,15 @@ export interface components {
             /**
              * @description `plays`: it does, or is to. `nothing`: nothing is to sound then. `hours`, `minutes`: what should sound may not.
              *     `revoked`, `offline` (it is not connected, or did not report), `refused` (by the receiver itself), `failed`,
-             *     `interrupted`; of the broadcast: `stopped`, `missed` (the server was not there), `not_approved`, `expired` (the bulletin).
+             *     `interrupted`; of the broadcast: `stopped`, `missed` (the server was not there), `not_approved`, `expired` (the bulletin), `not_composed` (the playlist).
              */
             reason: string;
             title?: string;
         };
         /** @description What became of a broadcast at one receiver. */
         Receipt: {
+            /** @description What that comes to: `scheduled`, `received`, `playing`, `played` (whole), `interrupted`, `failed` or `refused`. */
+            account: string;
             /**
              * Format: int64
              * @description Samples at 48 kHz that were concealed or rebuilt from redundancy.
@@ -2200,7 +2643,10 @@ export interface components {
              *     `refused`, or `none` (never reported).
              */
             outcome: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description As long as the broadcast, until the receiver says more.
+             */
             planned_ms: number;
             /** Format: int64 */
             played_ms: number;
@@ -2308,10 +2754,72 @@ export interface components {
             /** @description User name; `-` for the server itself and for who has no name yet. */
             who: string;
         };
+        /** @description Why something is refused. */
+        Refusal: {
+            /** @description A line, 500 characters at most: who asked reads it. */
+            reason: string;
+        };
+        /** @description How a bulletin fares in an area. */
+        Report: {
+            /**
+             * Format: date-time
+             * @description When it was received, refused, began or ended; of `scheduled`: when it is to begin.
+             */
+            at: string;
+            /**
+             * Format: date-time
+             * @description When it begins next.
+             */
+            next_at?: string;
+            /**
+             * Format: int64
+             * @description Of those, who have played all of it.
+             */
+            played: number;
+            /**
+             * Format: int64
+             * @description Receivers of its last broadcast that has begun.
+             */
+            receivers: number;
+            /** @description `received`, `scheduled`, `playing`, `played` (whole, everywhere), `interrupted` (cut off, or not everywhere), `failed` or `refused`. */
+            state: string;
+        };
         /** @description What a link is to do. */
         Reset: {
             /** @description Whether it removes their second factors, too; `true` if absent. */
             factors?: boolean;
+        };
+        /** @description One of them. */
+        Rival: {
+            broadcast_id: string;
+            bulletin_id: string;
+            /** Format: date-time */
+            end: string;
+            /** @description Who asks may move it. */
+            movable: boolean;
+            /** @description The schedule that it comes of. */
+            schedule_id?: string;
+            /** Format: date-time */
+            start: string;
+            title: string;
+        };
+        /** @description Two priority bulletins that are to sound at one time and place. */
+        Rivals: {
+            /** @description What comes from above. */
+            above: components["schemas"]["Rival"];
+            /** @description As things are: `above` or `own`. */
+            first: string;
+            /**
+             * Format: date-time
+             * @description From when on both are to sound.
+             */
+            from: string;
+            /** @description What is the area's own. */
+            own: components["schemas"]["Rival"];
+            /** @description At how many receivers. */
+            receivers: number;
+            /** Format: date-time */
+            to: string;
         };
         /** @description What an area says of itself and all below it; what it does not say, it leaves to others. */
         Rules: {
@@ -2541,6 +3049,23 @@ export interface components {
              */
             volume?: number;
         };
+        /** @description Sums over all receivers. */
+        Sum: {
+            /**
+             * Format: int64
+             * @description Broadcasts that began, or should have.
+             */
+            broadcasts: number;
+            /** Format: int64 */
+            planned_ms: number;
+            /** Format: int64 */
+            played_ms: number;
+            /**
+             * Format: double
+             * @description The part that sounded, 0 to 1; absent if nothing was planned.
+             */
+            ratio?: number;
+        };
         /** @description Where a broadcast sounds. */
         Target: {
             /** @description Areas, with everything below them. */
@@ -2597,6 +3122,19 @@ export interface components {
             grants: components["schemas"]["Grant"][];
             id: string;
             username: string;
+        };
+        /** @description A bulletin that waits for somebody. */
+        Waiting: {
+            bulletin: components["schemas"]["Bulletin"];
+            /** @description Who asks may approve it. */
+            may_approve: boolean;
+            /**
+             * Format: date-time
+             * @description When it is to begin: approved by then, or it fails. Absent: nothing is scheduled.
+             */
+            until?: string;
+            /** @description For whom: `approver` (it is submitted) or `author` (it is a draft, or was refused). */
+            whom: string;
         };
         /** @description How one can come in. */
         Ways: {
@@ -3657,6 +4195,87 @@ export interface operations {
             };
         };
     };
+    accounts: {
+        parameters: {
+            query?: {
+                /** @description In this area and below; absent: wherever one sees things. */
+                area_id?: string;
+                /** @description What was to begin from then on (RFC 3339); 30 days before `to` if absent. */
+                from?: string;
+                /** @description Before then; now if absent. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sums */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accounts"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     listAreas: {
         parameters: {
             query?: never;
@@ -4147,7 +4766,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `not_approved`: the bulletin is not approved; `expired`: it has expired by then; `silent`: by the rules of its areas it would sound nowhere then */
+            /** @description `not_approved`: the bulletin is not approved; `not_accepted`: it comes from above and was not accepted there; `composing`: a playlist is not composed yet; `expired`: it has expired by then; `silent`: by the rules of its areas it would sound nowhere then */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4384,6 +5003,8 @@ export interface operations {
                 language?: string;
                 /** @description With this tag. */
                 tag?: string;
+                /** @description `draft`, `submitted`, `approved` or `refused`. */
+                state?: string;
             };
             header?: never;
             path?: never;
@@ -4818,6 +5439,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `changed`: somebody else has changed its state meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description `too_large`: the request is too large */
             413: {
                 headers: {
@@ -4905,6 +5535,15 @@ export interface operations {
             };
             /** @description `not_found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `changed`: somebody else has changed it meanwhile */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5024,6 +5663,82 @@ export interface operations {
             };
         };
     };
+    bulletinDeliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Of areas where one sees things, the last sent first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"][];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     bulletinPeaks: {
         parameters: {
             query?: never;
@@ -5073,6 +5788,323 @@ export interface operations {
             };
             /** @description `not_found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    refuseBulletin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Refusal"];
+            };
+        };
+        responses: {
+            /** @description The bulletin, with the reason */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bulletin"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `changed`: somebody else has changed it meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    sendBulletin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSending"];
+            };
+        };
+        responses: {
+            /** @description What lies in the inboxes of these areas now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"][];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_approved`; `emergency`: it is broadcast, not sent */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    submitBulletin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bulletin */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bulletin"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `changed`: somebody else has changed it meanwhile */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5471,6 +6503,463 @@ export interface operations {
             };
             /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    inbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As of now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inbox"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    orderRivals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Order"];
+            };
+        };
+        responses: {
+            /** @description The second one was moved */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Moved"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: one of them is not to come, or not seen */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `over`: it has begun; `expired`, `not_approved`: its bulletin then; `silent`: by the rules of its areas it would sound nowhere then; `changed`: somebody else has changed it meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listRivals: {
+        parameters: {
+            query: {
+                /** @description The area whose people decide. */
+                area_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Pairs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rivals"][];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    acceptDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `expired`: its time is over; `changed`: it was sent anew meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    refuseDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Refusal"];
+            };
+        };
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `scheduled`: it is scheduled there; `changed`: it was sent anew meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6461,6 +7950,384 @@ export interface operations {
             };
             /** @description `invalid`: see `fields` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listPlaylists: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Those of areas that one sees */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Playlist"][];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    addPlaylist: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlaylist"];
+            };
+        };
+        responses: {
+            /** @description It is kept, and will be composed */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Playlist"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: there is no such bulletin */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `part`: a part is not approved, the message names it; `not_accepted`: a part comes from above and was not accepted there */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    changePlaylist: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlaylist"];
+            };
+        };
+        responses: {
+            /** @description It is kept, and will be composed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Playlist"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_slow`: the request came in too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `changed`: somebody else has changed it since `version`; else as `addPlaylist` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `too_large`: the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    removePlaylist: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone; its broadcasts stay in the record */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `in_use`: `uses` says what still needs it */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7919,7 +9786,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `clashes`: it gets into others' way or they into its (`checkSchedule` tells which), and `despite_clashes` does not say that this is meant; `not_approved`: the override is not approved */
+            /** @description `clashes`: it gets into others' way or they into its (`checkSchedule` tells which), and `despite_clashes` does not say that this is meant; `not_approved`: the override is not approved; `not_accepted`: the bulletin comes from above and was not accepted there */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8094,6 +9961,15 @@ export interface operations {
             };
             /** @description `too_slow`: the request came in too slowly */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_accepted`: the bulletin comes from above and was not accepted there */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8512,7 +10388,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `changed`: somebody else has changed it since `version` */
+            /** @description `changed`: somebody else has changed it since `version`; `not_accepted` as `addSchedule` */
             409: {
                 headers: {
                     [name: string]: unknown;
