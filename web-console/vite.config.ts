@@ -1,6 +1,6 @@
 import { sveltekit } from '@sveltejs/kit/vite';
 import { defineConfig } from 'vitest/config';
-import { outlinesPlugin } from './outlines.ts';
+import { outlinesPlugin } from './outlines';
 
 // `npm run dev` talks to a running `loa serve`; LOA_SERVER says where it is when not on the default port.
 const server = process.env.LOA_SERVER ?? 'http://127.0.0.1:8080';

@@ -30,6 +30,9 @@ test('a receiver is enrolled by a file, renamed, moved, enrolled again, and revo
   const first = await download(page, name);
   await page.getByRole('button', { name: more.keptIt }).click();
 
+  // Its own page has what can be done to it.
+  await section(page, vi.receivers).getByLabel(vi.findReceiver).fill(name);
+  await section(page, vi.receivers).getByRole('link', { name, exact: true }).click();
   const mine = receiver(page, name);
   await mine.getByRole('button', { name: more.changeNamed(name) }).click();
   await bothSizes(page, (size) => looks(page, 'receiver-change', size));

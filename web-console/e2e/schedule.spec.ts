@@ -226,6 +226,8 @@ test('what a receiver will play, and why it is silent, at any instant; from the 
   await admin.getByLabel(vi.password, { exact: true }).fill(office.password);
   await admin.getByRole('button', { name: vi.signIn, exact: true }).click();
   await menu(admin, vi.menuReceivers).click();
+  await admin.getByLabel(vi.findReceiver).fill('Đình làng Đông');
+  await admin.getByRole('link', { name: 'Đình làng Đông', exact: true }).click();
   await admin.getByRole('link', { name: more.willPlayNamed('Đình làng Đông') }).click();
   await expect(admin.getByRole('heading', { name: say.planTitle('Đình làng Đông') })).toBeVisible();
 });

@@ -5,7 +5,7 @@ import type { Fleet } from '../words/fleet/vi';
 import { CONDITIONS, type Condition } from './condition';
 import type { Entry } from './roster';
 
-export type Spot = readonly [latitude: number, longitude: number];
+export type { Spot } from './spot';
 type One = { entry: Entry };
 /** Of a gathering: how many want a look. */
 type Many = { bad: number; worst: number };

@@ -40,7 +40,6 @@ export const en: Fleet = {
   onMap: 'Show on the map',
 
   noSuch: 'There is no such receiver, or it is not yours to see.',
-  health: 'Health',
   fine: 'Works as it should.',
   reasons: {
     unknown: 'The server is not heard, so that nobody knows how it is.',

@@ -43,7 +43,6 @@ export const vi = {
   onMap: 'Xem trên bản đồ',
 
   noSuch: 'Không có cụm loa này, hoặc bạn không được xem.',
-  health: 'Tình trạng',
   fine: 'Hoạt động bình thường.',
   reasons: {
     unknown: 'Chưa nghe được máy chủ nên chưa biết cụm loa ra sao.',
