@@ -11,6 +11,8 @@ import { station } from './station';
 test.use({ launchOptions: speaker(clicks('test-results/clicks/voice.wav', { lead: 500, count: 12, every: 740, tail: 0 })) });
 
 const desk = (page: Page) => page.locator('[data-phase]');
+/** What is said aloud; an empty one is only the place for it. */
+const alert = (page: Page) => page.getByRole('alert').filter({ hasText: /\S/ });
 const shot = (page: Page, what: string) => page.screenshot({ path: `test-results/screens/${what}.png`, fullPage: true });
 
 /** As far as the review, in all places, without a chime. */
@@ -25,7 +27,7 @@ async function review(page: Page, title: string) {
 test('what is recorded is listened to, recorded again, and becomes a bulletin to broadcast', async ({ page }) => {
   await signIn(page);
   await page.getByRole('navigation', { name: vi.ways }).getByRole('link', { name: vi.menuLive }).click();
-  await bothSizes(page, (size) => looks(page, 'record', size));
+  await looks(page, 'record', 'laptop');
   const recorder = page.locator('[data-recorded]');
   const record = async () => {
     await expect(page.getByText(air.recording, { exact: true })).toBeVisible();
@@ -34,7 +36,8 @@ test('what is recorded is listened to, recorded again, and becomes a bulletin to
   };
   await page.getByRole('button', { name: air.record, exact: true }).click();
   await record();
-  await bothSizes(page, (size) => looks(page, 'recording', size));
+  await audit(page, 'recording');
+  await shot(page, 'recording');
   await page.getByRole('button', { name: air.stopRecording }).click();
   await page.getByRole('button', { name: air.recordAgain }).click();
   await page.getByRole('group', { name: air.recordAgain }).getByRole('button', { name: air.recordAgain }).click();
@@ -50,7 +53,7 @@ test('what is recorded is listened to, recorded again, and becomes a bulletin to
   await expect(page.getByRole('heading', { name: air.made(title) })).toBeFocused({ timeout: 60_000 });
   await page.getByRole('button', { name: vi.approveNamed(title) }).click();
   await expect(page.getByText(air.then)).toBeVisible();
-  await bothSizes(page, (size) => looks(page, 'recorded-made', size));
+  await looks(page, 'recorded-made', 'laptop');
   await page.getByRole('button', { name: air.thenAir }).click();
   await expect(section(page, vi.composeTitle).getByLabel(vi.chooseBulletin).locator('option:checked')).toContainText(title);
   await expect(bulletin(page, title)).toBeVisible();
@@ -60,7 +63,7 @@ test('straight to the air, heard by the receivers, over a line that breaks, unti
   await signIn(page);
   await menu(page, vi.menuLive).click();
   await page.getByRole('link', { name: air.wayAir }).click();
-  await bothSizes(page, (size) => looks(page, 'air', size));
+  await looks(page, 'air', 'laptop');
   const title = titled('Trực tiếp');
   await review(page, title);
   await bothSizes(page, (size) => looks(page, 'air-review', size));
@@ -88,9 +91,9 @@ test('straight to the air, heard by the receivers, over a line that breaks, unti
   await other.goto('/live/air');
   await review(other, title);
   await other.getByRole('button', { name: air.goLive(everyReceiver) }).click();
-  await expect(other.getByRole('alert')).toContainText(`${air.notLive}.`);
-  await expect(other.getByRole('alert')).toContainText('đang phát trực tiếp tại đây từ');
-  await expect(other.getByRole('alert'), 'a time as people say it').not.toContainText(/\dT\d/);
+  await expect(alert(other)).toContainText(`${air.notLive}.`);
+  await expect(alert(other)).toContainText('đang phát trực tiếp tại đây từ');
+  await expect(alert(other), 'a time as people say it').not.toContainText(/\dT\d/);
   await audit(other, 'studio taken');
   await shot(other, 'air-taken');
   await other.close();
@@ -117,7 +120,7 @@ test('straight to the air, heard by the receivers, over a line that breaks, unti
   await desk(page).getByRole('button', { name: vi.stop, exact: true }).click();
   await expect(page.locator('[data-ending="here"]')).toBeVisible();
   await expect(page.getByText(vi.result(env.online, everyReceiver))).toBeVisible();
-  await bothSizes(page, (size) => looks(page, 'air-over', size));
+  await looks(page, 'air-over', 'laptop');
   const api = await Api.of(env);
   const all = await api.call<{ id: string; title: string }[]>('get', '/api/v1/broadcasts');
   const receipts = await api.call<{ outcome: string }[]>('get', `/api/v1/broadcasts/${all.find((one) => one.title === title)?.id}/receipts`);
@@ -145,12 +148,12 @@ for (const { why, flags } of [
     await signIn(page);
     await menu(page, vi.menuLive).click();
     await page.getByRole('button', { name: air.record, exact: true }).click();
-    await expect(page.getByRole('alert')).toContainText(air.troubles[why]);
-    await bothSizes(page, (size) => looks(page, `microphone-${why}`, size));
+    await expect(alert(page)).toContainText(air.troubles[why]);
+    await looks(page, `microphone-${why}`, 'laptop');
     await page.getByRole('link', { name: air.wayAir }).click();
     await page.getByRole('checkbox').first().check();
     await page.getByRole('button', { name: air.toReview }).click();
-    await expect(page.getByRole('alert')).toContainText(air.troubles[why]);
+    await expect(alert(page)).toContainText(air.troubles[why]);
     await expect(page.getByRole('button', { name: air.goLive(everyReceiver) })).toBeDisabled();
     await browser.close();
   });
@@ -171,7 +174,7 @@ test('another station is relayed; that it is gone and its fallback sounds is sai
     await page.getByLabel(air.fallback).selectOption({ index: 1 });
     await page.getByRole('button', { name: air.relayNow, exact: true }).click();
     await expect(section(page, air.wayRelay).getByRole('alert')).toContainText(air.relayFailed);
-    await bothSizes(page, (size) => looks(page, 'relay-refused', size));
+    await looks(page, 'relay-refused', 'laptop');
     await page.getByLabel(air.station).fill(radio.url);
     await page.getByRole('button', { name: air.relayNow, exact: true }).click();
     const row = page.locator(`[data-relay="${title}"]`);
@@ -179,7 +182,7 @@ test('another station is relayed; that it is gone and its fallback sounds is sai
     await expect(row.getByText(vi.reallyPlaying(env.online, everyReceiver))).toBeVisible();
     radio.on = false;
     await expect(row.getByText(air.relayBad)).toBeVisible();
-    await bothSizes(page, (size) => looks(page, 'relay-fallback', size));
+    await looks(page, 'relay-fallback', 'laptop');
     radio.on = true;
     await expect(row.getByText(air.relayGood)).toBeVisible();
     await section(page, air.relays).getByRole('button', { name: vi.stopNamed(title) }).click();

@@ -93,7 +93,7 @@ export const en: Airing = {
   over: 'Stopped: nobody hears you any more',
   endings: {
     here: 'You stopped the broadcast.',
-    stopped: 'Somebody else stopped this broadcast.',
+    stopped: 'The broadcast was stopped from elsewhere: the bar above, another page, or somebody else.',
     silence: 'It ended by itself after too long a silence.',
     gone: 'It ended because the line was lost for too long. Nobody heard what was said after that.',
     longest: 'It has been on for as long as a live broadcast may be.',

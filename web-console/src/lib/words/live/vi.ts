@@ -93,7 +93,7 @@ export const vi = {
   over: 'Đã dừng, không còn ai nghe bạn nói',
   endings: {
     here: 'Bạn đã dừng phát.',
-    stopped: 'Người khác đã dừng buổi phát này.',
+    stopped: 'Buổi phát đã được dừng từ chỗ khác: thanh đầu trang, trang khác hoặc người khác.',
     silence: 'Buổi phát tự kết thúc vì im lặng quá lâu.',
     gone: 'Buổi phát kết thúc vì mất đường truyền quá lâu. Những gì nói sau lúc mất đường truyền không ai nghe thấy.',
     longest: 'Buổi phát đã hết thời gian tối đa.',
