@@ -320,13 +320,18 @@ impl Api {
 
     /// GET into a file.
     pub fn download(&self, path: &str, file: &Path) -> Result<()> {
+        self.stream(path, &mut std::fs::File::create(file)?)
+    }
+
+    /// GET, each part of it as it comes.
+    pub fn stream(&self, path: &str, sink: &mut impl std::io::Write) -> Result<()> {
         let mut answer = self
             .agent
             .get(format!("{}{path}", self.base))
             .header("cookie", &self.cookie)
             .call()?;
         ensure!(answer.status().is_success(), "GET {path}: HTTP {}", answer.status());
-        std::io::copy(&mut answer.body_mut().as_reader(), &mut std::fs::File::create(file)?)?;
+        std::io::copy(&mut answer.body_mut().as_reader(), sink)?;
         Ok(())
     }
 
