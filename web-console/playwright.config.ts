@@ -1,18 +1,13 @@
 // The console in a real browser against a real `loa serve`, with receivers. Nothing is started here: whoever runs this
 // (`cargo xtask test`, or e2e/README.md by hand) has started it and says where it is; e2e/env.ts lists what must be told.
-import { existsSync } from 'node:fs';
 import { defineConfig, devices } from '@playwright/test';
+import { launchOptions } from './e2e/browser';
 import { env } from './e2e/env';
 
-// Debian's Chromium when there is one: nothing is downloaded. Otherwise the one of `npx playwright install chromium`.
-const debian = '/usr/bin/chromium';
-const launchOptions = {
-  ...(existsSync(debian) ? { executablePath: debian } : {}),
-  args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--autoplay-policy=document-user-activation-required']
-};
 const laptop = { ...devices['Desktop Chrome'], viewport: { width: 1366, height: 768 }, launchOptions };
 const phone = { ...devices['Pixel 7'], viewport: { width: 390, height: 844 }, launchOptions };
-const once = /(first-start|connection|map|reach|areas|people|account|receivers|record|inbox|schedule|sso|playlists|emergency|hours)\.spec\.ts/;
+const once = /(first-start|connection|map|reach|areas|people|account|receivers|record|inbox|schedule|sso|playlists|emergency|hours|live)\.spec\.ts/;
+const latency = /latency\.spec\.ts/;
 
 export default defineConfig({
   testDir: 'e2e',
@@ -29,7 +24,9 @@ export default defineConfig({
   use: { baseURL: env.url, locale: 'vi-VN', timezoneId: 'Asia/Ho_Chi_Minh', trace: 'on-first-retry' },
   projects: [
     { name: 'once', testMatch: once, use: laptop },
-    { name: 'laptop', testIgnore: once, use: laptop },
-    { name: 'phone', testIgnore: once, use: phone }
+    { name: 'laptop', testIgnore: [once, latency], use: laptop },
+    { name: 'phone', testIgnore: [once, latency], use: phone },
+    // By itself, on a machine that does nothing else: a second attempt would be another measurement.
+    ...(env.clicks === undefined ? [] : [{ name: 'latency', testMatch: latency, retries: 0, use: laptop }])
   ]
 });

@@ -3,11 +3,12 @@
 //! Here: the server ([`Server`]) and simulated receivers ([`Simulation`]) as processes of the `loa` binary, the firmware image in
 //! QEMU ([`Board`]), an announcement made by speech synthesis ([`speech`]), what a recording holds ([`Recording`]), and
 //! the API as a client sees it
-//! ([`Api`]), and network and broker in other hands ([`Middle`], [`Outside`]). Everything that is started is stopped when its value is dropped. Not here: assertions.
+//! ([`Api`]), the console's stories in a real browser ([`stories`]), and network and broker in other hands ([`Middle`], [`Outside`]). Everything that is started is stopped when its value is dropped. Not here: assertions.
 #![forbid(unsafe_code)]
 
 mod api;
 mod board;
+mod console;
 mod middle;
 mod outside;
 mod process;
@@ -20,6 +21,7 @@ mod village;
 
 pub use api::{Api, Enrolled, Events, Reply, time_in};
 pub use board::{Board, image as board_image};
+pub use console::stories;
 pub use middle::{Middle, Tamper};
 pub use outside::{Message, Outside, Tap};
 pub use process::{Process, loa_binary, repository, scratch_port};

@@ -1,9 +1,7 @@
 //! The console in a real Chromium against a real server and receivers that play: `web-console/e2e`, one file for each story.
 
-use std::process::Command;
-
 use anyhow::{Result, ensure};
-use loa_tests::{Plan, Server, Settings, Village, repository, speech, start_single_sign_on};
+use loa_tests::{Plan, Server, Settings, Village, speech, start_single_sign_on, stories};
 
 const RUNNING: usize = 3;
 const SILENT: usize = 1;
@@ -14,6 +12,8 @@ const PROVIDER: &str = "Cổng tỉnh Bắc Ninh";
 fn the_stories_of_the_console() -> Result<()> {
     let village = Village::start(Plan {
         simulated: RUNNING,
+        // A story relays a station of its own.
+        settings: Settings::default().with(&["--relay-allow", "127.0.0.1"]),
         ..Plan::default()
     })?;
     for number in 0..SILENT {
@@ -33,17 +33,9 @@ fn the_stories_of_the_console() -> Result<()> {
     )?;
     // And one whose people come in by a provider of sign-in.
     let (_provider, sso) = start_single_sign_on(&village.folder().join("sso"), PROVIDER)?;
-    let (user, password) = village.server.administrator();
     let (office_user, office_password) = office.administrator();
     let (sso_user, sso_password) = sso.administrator();
-    let status = Command::new("npx")
-        .args(["playwright", "test"])
-        .current_dir(repository().join("web-console"))
-        .env("LOA_E2E_URL", village.server.base())
-        .env("LOA_E2E_USER", user)
-        .env("LOA_E2E_PASSWORD", password)
-        .env("LOA_E2E_ONLINE", RUNNING.to_string())
-        .env("LOA_E2E_SILENT", SILENT.to_string())
+    let status = stories(&village.server, RUNNING, SILENT)
         .env("LOA_E2E_MP3", &mp3)
         .env("LOA_E2E_OFFICE_URL", office.base())
         .env("LOA_E2E_OFFICE_USER", office_user)

@@ -2,7 +2,8 @@
 import { ask, type Broadcast, type Class, type Target } from './client';
 
 export type Standing = 'waiting' | 'on_air' | 'over';
-export type NewMicrophone = { title: string; class: Class; target: Target; chime: boolean };
+/** `bed_bulletin_ids`: what sounds under the voice, quieter while somebody speaks. */
+export type NewMicrophone = { title: string; class: Class; target: Target; chime: boolean; bed_bulletin_ids?: string[] };
 export type NewRelay = { url: string; title: string; class: Class; until: string; fallback_bulletin_ids: string[] };
 
 /** Takes the studio of those places. */

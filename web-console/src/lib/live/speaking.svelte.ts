@@ -18,6 +18,8 @@ const RETRY = 700;
 const CHIME = 1_800;
 /** Who closes the page and comes back, within `KEPT`, is asked whether to go on. */
 const MEMORY = 'loa.speaking';
+/** What was said last is still on its way through the browser when it is ended, in milliseconds. */
+const TAIL = 250;
 const QUIET = new Int16Array(FRAME);
 
 class Speaking {
@@ -76,10 +78,10 @@ class Speaking {
   }
 
   /** Ends it: what was said still sounds, if the server can be told by the line. */
-  /** Ends it: what was said still sounds, if the server can be told by the line. */
   async end() {
     this.#asked = true;
     this.problem = null;
+    if (this.phase === 'on_air') await new Promise((go) => setTimeout(go, TAIL));
     if (this.#line?.end() === true) {
       this.listening.stop();
       return;
@@ -137,8 +139,9 @@ class Speaking {
   }
 
   #hear(frame: Int16Array<ArrayBuffer>) {
-    if (this.#line === undefined || !this.running) return;
-    if (!this.#line.send(this.muted ? QUIET : frame) && this.phase === 'on_air') this.slowAt = Date.now();
+    // What is sent before would wait there, and make all that follows late.
+    if (this.phase !== 'on_air' || this.#line === undefined) return;
+    if (!this.#line.send(this.muted ? QUIET : frame)) this.slowAt = Date.now();
   }
 
   #over(now: Broadcast | undefined = live.broadcasts.get(this.broadcast?.id ?? ''), why?: Ending) {

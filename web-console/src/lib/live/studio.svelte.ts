@@ -7,6 +7,8 @@ class Studio {
   class = $state<Class>('normal');
   target = $state<Target>({ areas: [], receivers: [] });
   chime = $state(true);
+  /** The bulletin that sounds under the voice; empty: none. */
+  bed = $state('');
 }
 
 export const studio = new Studio();

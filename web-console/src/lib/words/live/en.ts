@@ -50,6 +50,9 @@ export const en: Airing = {
   titleLabel: 'Name of the broadcast',
   titleGuess: (when) => `Live, ${when}`,
   chime: 'Chime before you speak (2 seconds)',
+  bed: 'Music under your voice',
+  bedNone: 'none',
+  bedHint: 'It goes down by itself while you speak.',
   toReview: 'Review before speaking',
   reviewTitle: 'About to go straight to the air',
   reviewPlaces: 'Places',
@@ -93,7 +96,7 @@ export const en: Airing = {
   over: 'Stopped: nobody hears you any more',
   endings: {
     here: 'You stopped the broadcast.',
-    stopped: 'Somebody else stopped this broadcast.',
+    stopped: 'The broadcast was stopped from elsewhere: the bar above, another page, or somebody else.',
     silence: 'It ended by itself after too long a silence.',
     gone: 'It ended because the line was lost for too long. Nobody heard what was said after that.',
     longest: 'It has been on for as long as a live broadcast may be.',

@@ -50,6 +50,9 @@ export const vi = {
   titleLabel: 'Tên buổi phát',
   titleGuess: (when: string) => `Phát trực tiếp ${when}`,
   chime: 'Chuông báo trước khi nói (2 giây)',
+  bed: 'Nhạc nền khi nói',
+  bedNone: 'không có',
+  bedHint: 'Nhạc tự nhỏ lại khi bạn nói.',
   toReview: 'Xem lại trước khi nói',
   reviewTitle: 'Sắp nói thẳng lên sóng',
   reviewPlaces: 'Nơi phát',
@@ -93,7 +96,7 @@ export const vi = {
   over: 'Đã dừng, không còn ai nghe bạn nói',
   endings: {
     here: 'Bạn đã dừng phát.',
-    stopped: 'Người khác đã dừng buổi phát này.',
+    stopped: 'Buổi phát đã được dừng từ chỗ khác: thanh đầu trang, trang khác hoặc người khác.',
     silence: 'Buổi phát tự kết thúc vì im lặng quá lâu.',
     gone: 'Buổi phát kết thúc vì mất đường truyền quá lâu. Những gì nói sau lúc mất đường truyền không ai nghe thấy.',
     longest: 'Buổi phát đã hết thời gian tối đa.',
