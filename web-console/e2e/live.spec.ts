@@ -3,12 +3,13 @@
 import { expect, test, type Browser, type Page } from '@playwright/test';
 import { vi as air } from '../src/lib/words/live/vi';
 import { clicks, launchedWith, speaker } from './browser';
-import { approved, audit, bulletin, everyReceiver, looks, onAirBar, section, signIn, titled, vi } from './console';
+import { audit, bulletin, everyReceiver, looks, onAirBar, section, signIn, titled, vi } from './console';
 import { env } from './env';
 import { Api, bothSizes, menu } from './office';
 import { station } from './station';
 
-test.use({ launchOptions: speaker(clicks('test-results/clicks/voice.wav', { lead: 500, count: 12, every: 740, tail: 0 })) });
+const voice = clicks('test-results/clicks/voice.wav', { lead: 500, count: 12, every: 740, tail: 0 });
+test.use({ launchOptions: speaker(voice) });
 
 const desk = (page: Page) => page.locator('[data-phase]');
 /** What is said aloud; an empty one is only the place for it. */
@@ -166,7 +167,9 @@ test('another station is relayed; that it is gone and its fallback sounds is sai
   try {
     await signIn(page);
     const [fallback, title] = [titled('Dự phòng'), titled('Đài tỉnh')];
-    await approved(page, fallback);
+    const api = await Api.of(env);
+    const [area] = await api.call<{ id: string }[]>('get', '/api/v1/areas');
+    await api.bulletin(fallback, voice, area!.id);
     await menu(page, vi.menuLive).click();
     await page.getByRole('link', { name: air.wayRelay, exact: true }).click();
     await page.getByLabel(air.stationName).fill(title);
@@ -174,7 +177,7 @@ test('another station is relayed; that it is gone and its fallback sounds is sai
     const tomorrow = new Date(Date.now() + 86_000_000).toLocaleString('sv', { timeZone: 'Asia/Ho_Chi_Minh' });
     await page.getByLabel(air.until, { exact: true }).fill(tomorrow.slice(0, 16).replace(' ', 'T'));
     await page.getByRole('checkbox').first().check();
-    await page.getByLabel(air.fallback).selectOption({ index: 1 });
+    await page.getByLabel(air.fallback).selectOption({ label: await page.locator('option', { hasText: fallback }).innerText() });
     await page.getByRole('button', { name: air.relayNow, exact: true }).click();
     await expect(section(page, air.wayRelay).getByRole('alert')).toContainText(air.relayFailed);
     await looks(page, 'relay-refused', 'laptop');
