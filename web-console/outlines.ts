@@ -19,10 +19,10 @@ const ISLANDS: readonly Box[] = [
   [111.5, 7, 116, 12]
 ];
 const NEAR = new Set(['China', 'Laos', 'Cambodia', 'Thailand', 'Myanmar', 'Malaysia', 'Indonesia', 'Philippines', 'Brunei', 'Taiwan', 'Hong Kong', 'Macao']);
-/** Parts of a degree that are kept: a hundred metres; of the neighbours, two kilometres; out of sight, next to nothing. */
+/** Parts of a degree that are kept: a hundred metres; of the neighbours, two kilometres; far away, little. */
 const FINE = 1000;
 const COARSE = 50;
-const UNSEEN = 1;
+const UNSEEN = 8;
 
 const inside = ([west, south, east, north]: Box) => ([x = 0, y = 0]: Position) => x >= west && x <= east && y >= south && y <= north;
 
