@@ -1,11 +1,12 @@
 import { sveltekit } from '@sveltejs/kit/vite';
 import { defineConfig } from 'vitest/config';
+import { fonts } from './fonts';
 
 // `npm run dev` talks to a running `loa serve`; LOA_SERVER says where it is when not on the default port.
 const server = process.env.LOA_SERVER ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
-  plugins: [sveltekit()],
+  plugins: [fonts(), sveltekit()],
   server: { proxy: { '/api': server, '/healthz': server } },
   // Fonts stay files: a data: font would need a wider content security policy.
   build: { assetsInlineLimit: 0 },
