@@ -40,7 +40,7 @@ test('somebody is invited to one commune, comes in by the link, and is offered t
   await their.getByLabel(more.newPassword).fill(password);
   await their.getByRole('button', { name: more.setPassword }).click();
 
-  await expect(their.getByRole('navigation', { name: vi.menu }).getByRole('link')).toHaveText([vi.menuHome, vi.menuSchedule, vi.menuLibrary, vi.menuHours, vi.menuAccount]);
+  await expect(their.getByRole('navigation', { name: vi.menu }).getByRole('link')).toHaveText([vi.menuHome, vi.menuLive, vi.menuSchedule, vi.menuLibrary, vi.menuHours, vi.menuAccount]);
   const receivers = section(their, vi.receivers);
   await expect(receivers.locator('tbody tr')).toHaveCount(1);
   await expect(receivers).toContainText('Đình làng Đông');

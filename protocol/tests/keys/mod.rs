@@ -1,13 +1,16 @@
 //! The keys of all golden vectors. They are public: nothing but tests may use them.
 #![allow(unreachable_pub, reason = "the fuzz targets use it from another crate")]
 
+use std::sync::LazyLock;
+
 use loa_protocol::agreement::PrivateKey;
 use loa_protocol::key::Secret;
 use loa_protocol::{SigningKey, StreamId};
 
 /// The server's key.
 pub fn signing_key() -> SigningKey {
-    SigningKey::from_bytes(&[0x42; 32])
+    static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::from_bytes(&[0x42; 32]));
+    KEY.clone()
 }
 
 /// The receiver's secret.

@@ -114,6 +114,7 @@ async fn receiver(store: &Store, area: AreaId, number: u32) -> ReceiverId {
         area,
         name: format!("Cụm {number}"),
         volume: 80,
+        position: None,
         secret: Secret([number as u8; 32]),
     };
     store.add_receiver(&actor(), NOW, new, None).await.unwrap().id

@@ -131,7 +131,12 @@ impl Command {
             } => {
                 let (store, told) = open(&place, host.as_deref()).await?;
                 let area = area::find(&store, &area).await?.id;
-                let new = enrol::New { name, area, volume };
+                let new = enrol::New {
+                    name,
+                    area,
+                    volume,
+                    position: None,
+                };
                 let actor = actor();
                 let enrolled = enrol::enrol(&store, &told, &actor, clock::now(), new);
                 say(&format!("{}\n", into_file(&out, enrolled).await?))?;

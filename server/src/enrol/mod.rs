@@ -198,6 +198,8 @@ pub struct New {
     pub area: AreaId,
     /// Its volume in per cent.
     pub volume: u8,
+    /// Where it stands, if that is known.
+    pub position: Option<store::Position>,
 }
 
 /// Why a receiver was not enrolled.
@@ -230,6 +232,7 @@ pub async fn enrol(
         area: new.area,
         name: new.name,
         volume: new.volume,
+        position: new.position,
         secret: secret.clone(),
     };
     let receiver = store.add_receiver(actor, now, row, None).await?;
@@ -296,6 +299,7 @@ pub async fn enrol_claimed(
                 area: new.area,
                 name: new.name,
                 volume: new.volume,
+                position: new.position,
                 secret,
             };
             Ok(store.add_receiver(actor, now, row, Some(keys)).await?)

@@ -112,6 +112,7 @@ async fn wanted(app: &App, caller: &Caller, it: Approval) -> Answer<Become> {
                 name,
                 area,
                 volume: it.volume.unwrap_or(VOLUME),
+                position: None,
             }))
         }
         (None, None, _) => Err(Problem::field("name", vi, en)),

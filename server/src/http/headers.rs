@@ -33,7 +33,7 @@ const STRICT: [(HeaderName, &str); 7] = [
         HeaderName::from_static("permissions-policy"),
         // Only what every browser knows by name: of others they complain.
         "microphone=(self), camera=(self), serial=(self), usb=(self), autoplay=(self), fullscreen=(self), \
-         publickey-credentials-get=(self), publickey-credentials-create=(self), geolocation=(), payment=(), midi=(), \
+         publickey-credentials-get=(self), publickey-credentials-create=(self), geolocation=(self), payment=(), midi=(), \
          accelerometer=(), gyroscope=(), magnetometer=(), display-capture=()",
     ),
 ];

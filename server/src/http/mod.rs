@@ -26,10 +26,12 @@ mod forecast;
 mod gate;
 mod headers;
 mod health;
+mod history;
 mod inbox;
 mod limits;
 pub mod links;
 pub mod listen;
+mod listening;
 mod live;
 pub mod metrics;
 mod oidc;
@@ -186,6 +188,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(receivers::list, receivers::enrol))
         .routes(routes!(receivers::change))
         .routes(routes!(receivers::reboot))
+        .routes(routes!(history::history))
         .routes(routes!(receivers::revoke))
         .routes(routes!(receivers::enrol_again))
         .routes(routes!(receivers::rotate))
@@ -223,6 +226,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(phrases::change, phrases::remove))
         .routes(routes!(broadcasts::list, broadcasts::accept))
         .routes(routes!(broadcasts::stop))
+        .routes(routes!(listening::listen))
         .routes(routes!(receipts::receipts))
         .routes(routes!(live::speak))
         .routes(routes!(live::sound))

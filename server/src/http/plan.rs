@@ -260,7 +260,7 @@ impl There {
     }
 }
 
-fn moment(field: &str, text: Option<&str>) -> Answer<Option<UnixMicros>> {
+pub(super) fn moment(field: &str, text: Option<&str>) -> Answer<Option<UnixMicros>> {
     // What is planned lies within this century; the rest is a slip of the pen.
     const LAST: u64 = 7_258_118_400_000_000;
     let Some(text) = text else { return Ok(None) };

@@ -2,15 +2,27 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Serialize;
-use utoipa::ToSchema;
+use loa_protocol::ReceiverId;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::broadcasts::seen;
 use super::error::{Answer, Error, Guarded};
-use super::gate::Caller;
+use super::gate::{Caller, Query};
+use super::shapes::no_id;
 use super::view::Place;
 use crate::store::{self, BroadcastState};
+
+/// Whose.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Whose {
+    /// That receiver's alone.
+    #[param(nullable = false)]
+    receiver_id: Option<String>,
+}
 
 /// What became of a broadcast at one receiver.
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,10 +86,12 @@ impl Receipt {
 /// What became of a broadcast, receiver by receiver
 #[utoipa::path(
     get, path = "/api/v1/broadcasts/{id}/receipts", operation_id = "broadcastReceipts", tag = "broadcasts",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), Whose),
     responses(
         (status = 200, description = "By the receivers' names", body = [Receipt]),
+        (status = 400, description = "`bad_request`: nothing that is known", body = Error),
         (status = 404, description = "`not_found`", body = Error),
+        (status = 422, description = "`invalid`: see `fields`", body = Error),
         Guarded
     ),
     security(("session" = []))
@@ -86,10 +100,15 @@ pub(super) async fn receipts(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    Query(whose): Query<Whose>,
 ) -> Answer<Json<Vec<Receipt>>> {
+    let text = whose.receiver_id.as_deref();
+    let only = text.map(|text| ReceiverId::parse(text).ok_or_else(|| no_id("receiver_id", text)));
+    let only = only.transpose()?;
     let (view, broadcast) = seen(&app, &caller, &id).await?;
     let places = app.store().areas_of_receivers().await?;
     let receipts = app.store().receipts(broadcast.id).await?.into_iter();
-    let seen = receipts.filter(|it| view.sees(&Place::In(places.get(&it.receiver).copied())));
+    let meant = receipts.filter(|it| only.is_none_or(|only| only == it.receiver));
+    let seen = meant.filter(|it| view.sees(&Place::In(places.get(&it.receiver).copied())));
     Ok(Json(seen.map(|it| Receipt::new(it, &broadcast)).collect()))
 }

@@ -64,6 +64,7 @@ pub(super) async fn enrol(
         name: it.name,
         area,
         volume: it.volume.unwrap_or(VOLUME),
+        position: store::Position::judged(it.latitude, it.longitude)?,
     };
     let (receiver, enrolment) = enrol::enrol(app.store(), &place, &caller.actor, app.now(), new).await?;
     // It may come as soon as this is answered.
@@ -106,9 +107,12 @@ pub(super) async fn change(
         name: it.name,
         area: area.transpose()?,
         volume: it.volume,
+        position: store::Position::judged(it.latitude, it.longitude)?,
     };
     change.volume.map(store::receivers::checked_volume).transpose()?;
-    let more = change.name.is_some() || change.area.is_some();
+    // What the air must know of, and what only who mounts it may say.
+    let moved = change.name.is_some() || change.area.is_some();
+    let more = moved || change.position.is_some();
     if !more && change.volume.is_none() {
         let (vi, en) = ("Hãy cho biết cần đổi gì.", "Say what is to change.");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", vi, en));
@@ -128,7 +132,7 @@ pub(super) async fn change(
         .store()
         .change_receiver(&caller.actor, app.now(), id, change)
         .await?;
-    if more {
+    if moved {
         // What is broadcast next goes where it lies now.
         app.tell(Notice::ReceiversChanged).done().await;
     }

@@ -114,6 +114,13 @@ pub(super) struct Receiver {
     online: bool,
     /// Per cent.
     volume: u8,
+    /// Where it stands, in degrees (WGS 84); absent, as its longitude, until somebody has said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    latitude: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    longitude: Option<f64>,
     /// The broadcast that it plays.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -209,6 +216,11 @@ pub(super) struct NewReceiver {
     /// Per cent; 80 if absent.
     #[schema(nullable = false, minimum = 0, maximum = 100)]
     pub(super) volume: Option<u8>,
+    /// Where it stands, in degrees (WGS 84), together with its longitude.
+    #[schema(nullable = false, minimum = -90, maximum = 90)]
+    pub(super) latitude: Option<f64>,
+    #[schema(nullable = false, minimum = -180, maximum = 180)]
+    pub(super) longitude: Option<f64>,
     /// What this receiver calls the server: a host name or an address. Absent: the setting `public.host`.
     #[schema(nullable = false)]
     pub(super) host: Option<String>,
@@ -232,6 +244,11 @@ pub(super) struct ReceiverChange {
     pub(super) name: Option<String>,
     /// Where it is moved to.
     pub(super) area_id: Option<String>,
+    /// Where it stands, in degrees (WGS 84), together with its longitude.
+    #[schema(minimum = -90, maximum = 90)]
+    pub(super) latitude: Option<f64>,
+    #[schema(minimum = -180, maximum = 180)]
+    pub(super) longitude: Option<f64>,
 }
 
 /// Mức ưu tiên: how urgent a bulletin is.
@@ -438,6 +455,8 @@ impl From<store::Receiver> for Receiver {
             area_id: it.area.to_string(),
             online: it.online,
             volume: it.volume,
+            latitude: it.position.map(store::Position::latitude),
+            longitude: it.position.map(store::Position::longitude),
             playing: it.playing.map(|id| id.to_string()),
             last_seen_at: it.seen.map(written),
             path: it.path.map(|path| receivers::path_name(path).into()),

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use loa_protocol::{BroadcastId, UnixMicros};
 
 use super::archive::{BroadcastRow, Live};
-use crate::media::live::{Beat, Desk, Feed, JudgeLimits, Microphone, News, Patience, Plan, Switch, Wire};
+use crate::media::live::{Beat, Desk, Feed, JudgeLimits, Microphone, News, Patience, Plan, Ring, Switch, Wire};
 use crate::media::relay::{self, Address};
 use crate::media::{self, Encoding, Limits, Programme};
 
@@ -33,6 +33,8 @@ pub struct Studio {
     manner: Manner,
     recordings: PathBuf,
     wires: Mutex<HashMap<BroadcastId, Arc<Wire>>>,
+    /// What is being sent, for who listens in.
+    rings: Mutex<HashMap<BroadcastId, Weak<Ring>>>,
 }
 
 impl Studio {
@@ -43,6 +45,7 @@ impl Studio {
             manner,
             recordings,
             wires,
+            rings: Mutex::default(),
         }
     }
 
@@ -70,6 +73,12 @@ impl Studio {
     /// The wire of a broadcast that somebody speaks in.
     pub fn wire(&self, id: BroadcastId) -> Arc<Wire> {
         self.wires().entry(id).or_default().clone()
+    }
+
+    /// The packets of a live broadcast that sounds.
+    pub fn on_air(&self, id: BroadcastId) -> Option<Arc<Ring>> {
+        let rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        rings.get(&id)?.upgrade()
     }
 
     /// Nothing comes in for that broadcast any more.
@@ -117,7 +126,11 @@ impl Studio {
             clock,
             tell,
         };
-        Desk::start(plan).map_err(|error| error.to_string())
+        let desk = Desk::start(plan).map_err(|error| error.to_string())?;
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        rings.retain(|_, ring| ring.strong_count() > 0);
+        rings.insert(row.id, Arc::downgrade(desk.ring()));
+        Ok(desk)
     }
 
     /// Makes `programme` of what was recorded for it; blocking. Gives how many samples it has.

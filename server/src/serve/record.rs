@@ -1,5 +1,5 @@
 //! The record, kept by the server. Here: noting its end, signed, in the data folder, so that who owns the database alone can
-//! neither rewrite nor shorten it without being found out; and retention. Not here: the chain (`store::record`).
+//! neither rewrite nor shorten it without being found out; and retention, of receivers' history as well. Not here: the chain (`store::record`).
 //!
 //! `record.head` is one line: `loa record head 1`, `NUMBER:HASH`, when (microseconds since 1970), the signing key's public
 //! half and the Ed25519 signature (hexadecimal) over everything before the last blank.
@@ -107,6 +107,9 @@ impl Keeper {
             if until_pruning == 0 {
                 until_pruning = PRUNE;
                 self.prune().await;
+                if let Err(error) = self.store.sweep_history((self.clock)()).await {
+                    tracing::error!(%error, "the old history of receivers could not be removed");
+                }
             }
             until_pruning -= 1;
             self.note().await;

@@ -20,7 +20,7 @@ use super::planned::insert_targeted;
 use super::pool::{self, Kind, Transaction};
 use super::receivers::path_name;
 use super::row::{Columns as _, integer, micros};
-use super::{Actor, Change, Entry, Error, More, Source, Store, claims, record, sources};
+use super::{Actor, Change, Entry, Error, More, Source, Store, claims, history, record, sources};
 use crate::data::KnownKey;
 use crate::fleet::clones::Sign;
 use crate::playout::conductor::State;
@@ -108,6 +108,9 @@ async fn write(tx: &mut Transaction, fact: &Fact, tell: &mut (dyn FnMut(Change) 
             tell(Change::Receiver(*id));
             if let Some(playing) = playing(tx, *id).await? {
                 tell(Change::Broadcast(playing));
+            }
+            if !online {
+                history::dropped(tx, *id, *at).await?;
             }
             let query = if *online {
                 "UPDATE receivers SET online = 1, seen = $1 WHERE id = $2 AND revoked IS NULL"
@@ -265,6 +268,7 @@ async fn telemetry_came(
     telemetry: &report::Telemetry,
     at: UnixMicros,
 ) -> Result<(), Error> {
+    history::heard(tx, id, telemetry, at).await?;
     sqlx::query(
         "UPDATE receivers SET online = 1, seen = $1, playing = $2, path = $3, round_trip = $4, clock_error = $5, \
          expected = $6, lost = $7, uptime = $8, refused_media = $9, refused_commands = $10, firmware = $11, board = $12, \

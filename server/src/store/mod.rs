@@ -7,7 +7,7 @@
 //! do to them; [`sources`] are of broadcasts
 //! that play no file; [`speech`] holds what is read aloud; [`factors`], [`identities`],
 //! [`links`], [`devices`] and [`failures`] are about how people come in;
-//! [`reports`] and [`accounts`] say what came of it all; [`record`] is who did what; [`facts`] writes down what happens on the air and implements
+//! [`reports`] and [`accounts`] say what came of it all, [`history`] how receivers were; [`record`] is who did what; [`facts`] writes down what happens on the air and implements
 //! `playout::Archive`; [`changes`] tells who is watching, other processes' changes included.
 
 pub mod accounts;
@@ -23,6 +23,7 @@ mod error;
 pub mod factors;
 pub mod facts;
 pub mod failures;
+pub mod history;
 pub mod identities;
 pub mod ids;
 pub mod inbox;
@@ -33,6 +34,7 @@ pub mod overrides;
 mod planned;
 pub mod playlists;
 mod pool;
+mod position;
 pub mod receipts;
 pub mod receivers;
 pub mod record;
@@ -66,6 +68,7 @@ pub use changes::Change;
 pub use claims::ClaimKeys;
 pub use error::{Error, Invalid, Refusal};
 pub use factors::{Factor, FactorKind, NewFactor};
+pub use history::{History, Stretch};
 pub use identities::{Identity, Outside};
 pub use ids::{
     BulletinId, DeliveryId, FactorId, IdentityId, OverrideId, PhraseId, ReadingId, ScheduleId, SessionId, TokenId,
@@ -76,6 +79,7 @@ pub use library::{BulletinChange, Use};
 pub use links::{Link, LinkKind};
 pub use overrides::Override;
 pub use playlists::{NewPlaylist, Playlist, Sounding};
+pub use position::Position;
 pub use receipts::Receipt;
 pub use receivers::{NewReceiver, Receiver, ReceiverChange};
 pub use record::{Actor, Entry, More};

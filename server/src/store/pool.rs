@@ -41,6 +41,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "sources", include_str!("../../migrations/0011_sources.sql")),
     (13, "playlists", include_str!("../../migrations/0013_playlists.sql")),
     (14, "inbox", include_str!("../../migrations/0014_inbox.sql")),
+    (15, "map", include_str!("../../migrations/0015_map.sql")),
     (16, "repeats", include_str!("../../migrations/0016_repeats.sql")),
 ];
 

@@ -12,7 +12,7 @@ use super::claims::ClaimKeys;
 use super::error::{Invalid, Refusal};
 use super::pool::Transaction;
 use super::row::{Columns as _, micros, written};
-use super::{Actor, Change, Entry, Error, More, Store, claims, ids, sealed};
+use super::{Actor, Change, Entry, Error, More, Position, Store, claims, ids, sealed};
 
 /// Longest name, in characters.
 const MAX_NAME: usize = 120;
@@ -28,6 +28,8 @@ pub struct Receiver {
     pub name: String,
     /// Its volume in per cent.
     pub volume: u8,
+    /// Where it stands, if somebody has said so.
+    pub position: Option<Position>,
     /// Whether it is connected.
     pub online: bool,
     /// When it was last heard of.
@@ -69,6 +71,8 @@ pub struct ReceiverChange {
     pub area: Option<AreaId>,
     /// Its volume in per cent.
     pub volume: Option<u8>,
+    /// Where it stands.
+    pub position: Option<Position>,
 }
 
 /// A receiver to be enrolled.
@@ -80,6 +84,8 @@ pub struct NewReceiver {
     pub name: String,
     /// Its volume in per cent.
     pub volume: u8,
+    /// Where it stands, if that is known.
+    pub position: Option<Position>,
     /// What it shares with the server.
     pub secret: Secret,
 }
@@ -142,12 +148,16 @@ impl Store {
             detail: name.clone(),
         };
         let mut work = self.begin(entry).await?;
+        let mut after = json!({
+            "name": name, "area_id": new.area.to_string(), "volume": new.volume, "by": way(claim.as_ref()),
+        });
+        if let Some(position) = new.position {
+            (after["latitude"], after["longitude"]) = (position.latitude().into(), position.longitude().into());
+        }
         work.more = More {
             area: Some(new.area),
             before: None,
-            after: Some(json!({
-                "name": name, "area_id": new.area.to_string(), "volume": new.volume, "by": way(claim.as_ref()),
-            })),
+            after: Some(after),
         };
         let tx = &mut work.tx;
         let secret = self.vault.seal(sealed::RECEIVER, &id.to_string(), &new.secret.0)?;
@@ -158,8 +168,10 @@ impl Store {
         if known.is_none() {
             return Err(Error::invalid("area_id", Invalid::Unknown));
         }
+        let [latitude, longitude] = Position::columns(new.position);
         sqlx::query(
-            "INSERT INTO receivers (id, area_id, name, secret, volume, created) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO receivers (id, area_id, name, secret, volume, created, latitude, longitude) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(id.to_string())
         .bind(new.area.to_string())
@@ -167,6 +179,8 @@ impl Store {
         .bind(secret)
         .bind(i64::from(new.volume))
         .bind(micros(now))
+        .bind(latitude)
+        .bind(longitude)
         .execute(&mut **tx)
         .await
         .map_err(Error::taken("name"))?;
@@ -211,7 +225,7 @@ impl Store {
         let name = change.name.map(|name| written("name", &name, MAX_NAME)).transpose()?;
         change.volume.map(checked_volume).transpose()?;
         let (what, detail) = match (&name, change.area, change.volume) {
-            (None, None, Some(volume)) => ("receiver.volume", format!("{volume} %")),
+            (None, None, Some(volume)) if change.position.is_none() => ("receiver.volume", format!("{volume} %")),
             (_, Some(_), _) => ("receiver.move", String::new()),
             _ => ("receiver.change", String::new()),
         };
@@ -222,6 +236,7 @@ impl Store {
             name: name.unwrap_or_else(|| old.name.clone()),
             area: change.area.unwrap_or(old.area),
             volume: change.volume.unwrap_or(old.volume),
+            position: change.position.or(old.position),
             ..old.clone()
         };
         if new.area != old.area {
@@ -230,10 +245,15 @@ impl Store {
                 return Err(Error::invalid("area_id", Invalid::Unknown));
             }
         }
-        sqlx::query("UPDATE receivers SET name = $1, area_id = $2, volume = $3 WHERE id = $4")
+        let query =
+            "UPDATE receivers SET name = $1, area_id = $2, volume = $3, latitude = $4, longitude = $5 WHERE id = $6";
+        let [latitude, longitude] = Position::columns(new.position);
+        sqlx::query(query)
             .bind(new.name.clone())
             .bind(new.area.to_string())
             .bind(i64::from(new.volume))
+            .bind(latitude)
+            .bind(longitude)
             .bind(id.to_string())
             .execute(&mut **tx)
             .await
@@ -382,6 +402,7 @@ fn read(row: &AnyRow) -> Result<Receiver, Error> {
         area: row.id("area_id", AreaId::parse)?,
         name: row.text("name")?,
         volume: u8::try_from(row.number("volume")?).map_err(|_| Error::Corrupt("volume"))?,
+        position: Position::read(row)?,
         online: row.flag("online")?,
         seen: row.maybe_number("seen")?.map(UnixMicros),
         playing: row.maybe_id("playing", BroadcastId::parse)?,
@@ -436,6 +457,7 @@ struct Kept {
     name: String,
     area: AreaId,
     volume: u8,
+    position: Option<Position>,
     epoch: u32,
     revoked: bool,
 }
@@ -452,21 +474,33 @@ impl Kept {
         add("name", json!(self.name), json!(other.name));
         add("area_id", json!(self.area.to_string()), json!(other.area.to_string()));
         add("volume", json!(self.volume), json!(other.volume));
+        for (field, degrees) in [
+            ("latitude", Position::latitude as fn(Position) -> f64),
+            ("longitude", Position::longitude),
+        ] {
+            add(
+                field,
+                json!(self.position.map(degrees)),
+                json!(other.position.map(degrees)),
+            );
+        }
         (before, after)
     }
 }
 
 /// The row, in a transaction that will write.
 async fn locked(tx: &mut Transaction, id: ReceiverId) -> Result<Kept, Error> {
-    let row = sqlx::query("SELECT name, area_id, volume, epoch, revoked FROM receivers WHERE id = $1")
-        .bind(id.to_string())
-        .fetch_optional(&mut **tx)
-        .await?
-        .ok_or(Error::Missing("receiver"))?;
+    let row =
+        sqlx::query("SELECT name, area_id, volume, latitude, longitude, epoch, revoked FROM receivers WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&mut **tx)
+            .await?
+            .ok_or(Error::Missing("receiver"))?;
     Ok(Kept {
         name: row.text("name")?,
         area: row.id("area_id", AreaId::parse)?,
         volume: u8::try_from(row.number("volume")?).map_err(|_| Error::Corrupt("volume"))?,
+        position: Position::read(&row)?,
         epoch: epoch(&row)?,
         revoked: row.maybe_number("revoked")?.is_some(),
     })
@@ -481,7 +515,7 @@ pub fn path_name(path: MediaPath) -> &'static str {
     }
 }
 
-fn path_named(name: &str) -> Option<MediaPath> {
+pub(super) fn path_named(name: &str) -> Option<MediaPath> {
     [MediaPath::None, MediaPath::Udp, MediaPath::Mqtt]
         .into_iter()
         .find(|path| path_name(*path) == name)

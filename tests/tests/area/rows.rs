@@ -333,6 +333,12 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "changeReceiver",
+        "its position",
+        Gate::Each(&[("receivers", Own)]),
+        |w| with(w.receiver(Own)?, json!({ "latitude": 21.03, "longitude": 105.85 })),
+    ),
+    row(
+        "changeReceiver",
         "give it away",
         Gate::Each(&[("receivers", Own), ("receivers", Foreign)]),
         |w| with(w.receiver(Own)?, json!({ "area_id": w.area(Foreign) })),
@@ -554,6 +560,12 @@ pub(crate) const ROWS: &[Row] = &[
         Gate::List("see", receipt_shown),
         |w| about(&w.over),
     ),
+    hindered(
+        row("listenIn", "to what does not sound yet", Gate::Near(Own), |w| {
+            about(w.broadcast(&[Own])?)
+        }),
+        "not_on_air",
+    ),
     // Speech.
     row("previewSpeech", "", Gate::Each(&[("compose", Own)]), |w| {
         with(
@@ -698,6 +710,9 @@ pub(crate) const ROWS: &[Row] = &[
         },
     ),
     row("receiverPlan", "", Gate::Each(&[("see", Own)]), |w| {
+        about(w.receiver(Own)?)
+    }),
+    row("receiverHistory", "", Gate::Each(&[("see", Own)]), |w| {
         about(w.receiver(Own)?)
     }),
     row("whySilent", "", Gate::Each(&[("see", Own)]), |w| {

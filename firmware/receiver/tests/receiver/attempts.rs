@@ -152,6 +152,12 @@ pub fn sound(input: &[u8]) {
     }
 }
 
+/// How many messages and stretches of time an input is.
+#[allow(dead_code, reason = "the fuzz targets count them")]
+pub fn messages(input: &[u8]) -> usize {
+    steps(input).count()
+}
+
 struct Step<'a> {
     kind: u8,
     pause: u64,

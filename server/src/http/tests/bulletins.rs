@@ -288,6 +288,10 @@ fn a_broadcast_is_accepted_told_and_stopped() {
         (receipts[0]["receiver_id"].as_str(), receipts[0]["outcome"].as_str()),
         (Some(&*receiver), Some("pending"))
     );
+    let only = |it: &str| lan.get(&format!("/api/v1/broadcasts/{id}/receipts?receiver_id={it}"));
+    assert_eq!(only(&receiver).json(), receipts);
+    assert_eq!(only("01990000-0000-7000-8000-000000000000").json(), json!([]));
+    assert_eq!(only("x").error(), (422, "invalid".into(), vec!["receiver_id".into()]));
     let stopped = lan.post(&format!("/api/v1/broadcasts/{id}/stop"), Value::Null);
     assert_eq!((stopped.status, &stopped.json()["state"]), (200, &json!("stopped")));
     assert_eq!(server.told(), [Notice::Stopped(id)]);

@@ -147,7 +147,7 @@ fn what_is_served_beside_the_api() {
             "{policy}"
         );
         let permissions = reply.headers["permissions-policy"].to_str().unwrap();
-        assert!(permissions.contains("microphone=(self)") && permissions.contains("geolocation=()"));
+        assert!(permissions.contains("microphone=(self)") && permissions.contains("geolocation=(self)"));
         assert!(!reply.headers.contains_key("strict-transport-security"));
     }
     assert_eq!(anybody.get("/_app/immutable/of-another-build.js").status, 404);

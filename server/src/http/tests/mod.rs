@@ -13,6 +13,7 @@ mod live;
 mod oidc;
 mod patience;
 mod people;
+mod places;
 mod playlists;
 mod provider;
 mod record;

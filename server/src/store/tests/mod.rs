@@ -1,5 +1,6 @@
 //! One suite over a store, run on SQLite and on PostgreSQL: what holds on one must hold on the other.
 
+mod history;
 mod inbox;
 mod library;
 mod life;
@@ -70,6 +71,8 @@ async fn conform(mut fresh: impl FnMut(&str) -> String) {
     many_at_once(&fresh("many")).await;
     life::a_secret_is_replaced_in_steps_and_none_is_lost(&fresh("renewed")).await;
     life::reports_are_remembered_and_clones_are_shown(&fresh("remembered")).await;
+    history::receivers_stand_somewhere(&fresh("somewhere")).await;
+    history::what_receivers_said_is_kept_for_a_while(&fresh("history")).await;
     life::signing_keys_follow_each_other_without_a_gap(&fresh("keys")).await;
     record::the_record_is_a_chain_that_shows_every_change(&fresh("chain")).await;
     record::two_processes_write_one_chain(&fresh("two")).await;
@@ -177,6 +180,7 @@ async fn receiver(store: &Store, name: &str, area: AreaId, secret: u8) -> Receiv
         area,
         name: name.into(),
         volume: 80,
+        position: None,
         secret: Secret([secret; 32]),
     };
     store.add_receiver(&actor(), NOW, new, None).await.unwrap().id
@@ -289,6 +293,7 @@ async fn text_is_composed_and_judged(url: &str) {
             area: commune,
             name: name.into(),
             volume: 80,
+            position: None,
             secret: Secret([0; 32]),
         };
         assert_eq!(
@@ -324,6 +329,7 @@ async fn receivers_keep_their_secret_and_what_they_say(url: &str) {
         area: commune,
         name: "Nhà văn hóa".into(),
         volume: 80,
+        position: None,
         secret: Secret([3; 32]),
     };
     assert_eq!(
@@ -334,6 +340,7 @@ async fn receivers_keep_their_secret_and_what_they_say(url: &str) {
         area: AreaId([9; 16]),
         name: "X".into(),
         volume: 80,
+        position: None,
         secret: Secret([3; 32]),
     };
     assert_eq!(
@@ -891,6 +898,7 @@ async fn what_fails_leaves_no_trace(url: &str) {
         area: world.commune,
         name: "Nhà văn hóa".into(),
         volume: 80,
+        position: None,
         secret: Secret([3; 32]),
     };
     store.add_receiver(&actor(), NOW, again, None).await.unwrap_err();

@@ -357,6 +357,7 @@ pub(super) async fn the_vaults_key_is_rotated_beside_a_running_server(url: &str)
             area: home,
             name: name.into(),
             volume: 80,
+            position: None,
             secret: Secret([byte; 32]),
         };
         server.add_receiver(&actor(), NOW, new, None).await.unwrap().id

@@ -286,6 +286,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/broadcasts/{id}/listen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Listen in
+         * @description What a broadcast sounds like now, from now on until it ends. Takes the right to see it.
+         */
+        get: operations["listenIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/broadcasts/{id}/receipts": {
         parameters: {
             query?: never;
@@ -312,7 +332,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop a broadcast */
+        /**
+         * Stop a broadcast
+         * @description One that is said again is stopped with all that say it again, those to come included; between two of them, too.
+         */
         post: operations["stopBroadcast"];
         delete?: never;
         options?: never;
@@ -1032,6 +1055,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/receivers/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a receiver was
+         * @description As it said itself, which is kept for 90 days in spans of ten minutes. A long while is told in longer stretches.
+         */
+        get: operations["receiverHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/receivers/{id}/plan": {
         parameters: {
             query?: never;
@@ -1716,6 +1759,8 @@ export interface components {
             /** @description Why it failed. */
             reason?: string;
             receivers: components["schemas"]["Counts"];
+            /** @description How it is said again, the first as any other of them. */
+            repeat?: components["schemas"]["Repeat"];
             /** @description The schedule that it came of. */
             schedule_id?: string;
             /** @description Where its sound comes from, if it is no file. */
@@ -1962,6 +2007,20 @@ export interface components {
             /** @description `officer`, `approver`, `administrator`, `technician` or `auditor`. */
             role: string;
         };
+        /** @description How a receiver was over a while. */
+        History: {
+            /** Format: date-time */
+            from: string;
+            /**
+             * Format: int64
+             * @description How long a stretch is: ten minutes, or more where there would be too many.
+             */
+            step_seconds: number;
+            /** @description From the first that anything is known of, 300 at most; the last may be shorter. */
+            stretches: components["schemas"]["StretchShape"][];
+            /** Format: date-time */
+            to: string;
+        };
         /** @description A time of the week. */
         Hours: {
             /** @description Days on which it begins, 1 (Monday) to 7 (Sunday); none given: all. */
@@ -2093,6 +2152,8 @@ export interface components {
             override_id?: string;
             /** @description Another station that sounds; absent: a bulletin does. */
             relay?: components["schemas"]["NewRelay"];
+            /** @description An emergency is said again until somebody stops it. */
+            repeat?: components["schemas"]["Repeating"];
             /**
              * Format: date-time
              * @description Absent: now.
@@ -2107,6 +2168,8 @@ export interface components {
         };
         /** @description A live broadcast that somebody asks for, to speak in it at once. */
         NewMicrophone: {
+            /** @description Approved bulletins that sound under the voice, by turns, quieter while somebody speaks; none: silence. */
+            bed_bulletin_ids?: string[];
             /** @description A chime sounds first; it does unless this says otherwise. */
             chime?: boolean;
             class: components["schemas"]["Class"];
@@ -2197,6 +2260,13 @@ export interface components {
             area_id: string;
             /** @description What this receiver calls the server: a host name or an address. Absent: the setting `public.host`. */
             host?: string;
+            /**
+             * Format: double
+             * @description Where it stands, in degrees (WGS 84), together with its longitude.
+             */
+            latitude?: number;
+            /** Format: double */
+            longitude?: number;
             name: string;
             /**
              * Format: int32
@@ -2636,6 +2706,13 @@ export interface components {
             last_seen_at?: string;
             /**
              * Format: double
+             * @description Where it stands, in degrees (WGS 84); absent, as its longitude, until somebody has said so.
+             */
+            latitude?: number;
+            /** Format: double */
+            longitude?: number;
+            /**
+             * Format: double
              * @description Part of the media packets that it lost since it booted, 0 to 1.
              */
             loss?: number;
@@ -2666,6 +2743,13 @@ export interface components {
         ReceiverChange: {
             /** @description Where it is moved to. */
             area_id?: string | null;
+            /**
+             * Format: double
+             * @description Where it stands, in degrees (WGS 84), together with its longitude.
+             */
+            latitude?: number | null;
+            /** Format: double */
+            longitude?: number | null;
             name?: string | null;
             /**
              * Format: int32
@@ -2703,6 +2787,33 @@ export interface components {
         Refusal: {
             /** @description A line, 500 characters at most: who asked reads it. */
             reason: string;
+        };
+        /** @description How a broadcast is said again. */
+        Repeat: {
+            /** @description The first of them. */
+            broadcast_id: string;
+            /** Format: int64 */
+            every_minutes: number;
+            /**
+             * Format: date-time
+             * @description When the next one begins that is no broadcast yet; absent: there are no more.
+             */
+            next?: string;
+            /** Format: date-time */
+            until: string;
+        };
+        /** @description How a broadcast is to be said again. */
+        Repeating: {
+            /**
+             * Format: int32
+             * @description From one beginning to the next; longer than the bulletin.
+             */
+            every_minutes: number;
+            /**
+             * Format: date-time
+             * @description From when on none begins; a day after the first at the latest.
+             */
+            until: string;
         };
         /** @description How a bulletin fares in an area. */
         Report: {
@@ -2954,6 +3065,45 @@ export interface components {
             /** Format: int32 */
             gap_ms: number;
             parts: components["schemas"]["SpokenPart"][];
+        };
+        /** @description How a receiver was in a stretch of time: the worst that was in it. */
+        StretchShape: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: double
+             * @description How far its clock may have been off.
+             */
+            clock_error_ms?: number;
+            /**
+             * Format: int64
+             * @description How often it went away.
+             */
+            drops: number;
+            /**
+             * Format: double
+             * @description The greatest part of the media packets that it lost, 0 to 1; absent if none was sent.
+             */
+            loss?: number;
+            /**
+             * Format: double
+             * @description The part of it in which it reported, 0 to 1.
+             */
+            online: number;
+            /** @description How sound reached it in the end: `udp`, `mqtt` or `none`. */
+            path?: string;
+            /**
+             * Format: int64
+             * @description How often it began afresh.
+             */
+            restarts: number;
+            /** Format: double */
+            rtt_ms?: number;
+            /**
+             * Format: int32
+             * @description Its volume in the end, in per cent.
+             */
+            volume?: number;
         };
         /** @description Sums over all receivers. */
         Sum: {
@@ -4719,9 +4869,97 @@ export interface operations {
             };
         };
     };
-    broadcastReceipts: {
+    listenIn: {
         parameters: {
             query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Opus in Ogg (RFC 7845), mono, without an end */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/ogg": unknown;
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_on_air`: it does not sound now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    broadcastReceipts: {
+        parameters: {
+            query?: {
+                /** @description That receiver's alone. */
+                receiver_id?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4768,6 +5006,15 @@ export interface operations {
             };
             /** @description `not_found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8841,6 +9088,96 @@ export interface operations {
             };
             /** @description `too_large`: the request is too large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `invalid`: see `fields` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `wait`: too many requests; `Retry-After` says in how many seconds to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`, `busy`: a fault of the server, told in its log */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    receiverHistory: {
+        parameters: {
+            query?: {
+                /** @description From then on (RFC 3339); a day before `to` if absent. */
+                from?: string;
+                /** @description Before then; now if absent. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stretch by stretch, in the order of time */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description `bad_request`: the request is not as it should be, or brings both a session's cookie and a token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: not signed in, or the session or token has ended; `second_factor`: one is to follow first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `csrf`: the session's X-Loa-Csrf is missing; `forbidden`: not what this user or token may do there; `second_factor`: not without one; `session_only`: not by a token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

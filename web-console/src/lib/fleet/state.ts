@@ -27,6 +27,7 @@ export function named(name: string, typed: string): boolean {
   return bare(name).includes(bare(typed.trim()));
 }
 
-function bare(text: string): string {
+/** Without case and Vietnamese marks. */
+export function bare(text: string): string {
   return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase().replaceAll('đ', 'd');
 }

@@ -27,6 +27,7 @@ export const en: Words = {
 
   menu: 'Pages',
   menuHome: 'Today',
+  menuLive: 'Speak live',
   menuSchedule: 'Schedules',
   menuInbox: 'Inbox',
   menuHours: 'Hours',
@@ -94,7 +95,7 @@ export const en: Words = {
   progress: (title) => `How much has been played of: ${title}`,
 
   ways: 'Begin here',
-  wayNowHint: 'an approved bulletin, at once',
+  wayLiveHint: 'record and air, speak, relay',
   wayBulletin: 'New bulletin',
   wayBulletinHint: 'upload a recording, or type',
   waySchedule: 'Schedule',

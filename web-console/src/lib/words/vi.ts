@@ -26,6 +26,7 @@ export const vi = {
 
   menu: 'Các trang',
   menuHome: 'Hôm nay',
+  menuLive: 'Phát trực tiếp',
   menuSchedule: 'Lịch phát',
   menuInbox: 'Hộp thư',
   menuHours: 'Giờ phát',
@@ -93,7 +94,7 @@ export const vi = {
   progress: (title: string) => `Đã phát được bao nhiêu của: ${title}`,
 
   ways: 'Bắt đầu từ đây',
-  wayNowHint: 'bản tin đã duyệt, ngay bây giờ',
+  wayLiveHint: 'thu rồi phát, nói thẳng, tiếp âm',
   wayBulletin: 'Bản tin mới',
   wayBulletinHint: 'tải tệp thu sẵn lên, hoặc gõ',
   waySchedule: 'Lịch phát',

@@ -3,6 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { en } from './en';
 import { sentence } from './errors';
 import { clock, whole } from './locale.svelte';
+import { en as fleetEn } from './fleet/en';
+import { vi as fleetVi } from './fleet/vi';
+import { en as liveEn } from './live/en';
+import { vi as liveVi } from './live/vi';
 import { en as moreEn } from './more/en';
 import { vi as moreVi } from './more/vi';
 import { en as scheduleEn } from './schedule/en';
@@ -20,7 +24,9 @@ const keys = (tree: Tree, before = ''): string[] =>
 describe.each([
   { name: 'the main page’s', vi: vi as object, en: en as object },
   { name: 'the other pages’', vi: moreVi as object, en: moreEn as object },
-  { name: 'of schedules', vi: scheduleVi as object, en: scheduleEn as object }
+  { name: 'of receivers', vi: fleetVi as object, en: fleetEn as object },
+  { name: 'of schedules', vi: scheduleVi as object, en: scheduleEn as object },
+  { name: 'of speaking live', vi: liveVi as object, en: liveEn as object }
 ])('the dictionaries: $name', ({ vi, en }) => {
   it('have the same words', () => expect(keys(en as Tree)).toEqual(keys(vi as Tree)));
   it('are composed Unicode (NFC)', () => {
@@ -35,11 +41,11 @@ describe.each([
 it('every word is said somewhere', () => {
   const folder = new URL('../../', import.meta.url);
   const source = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(svelte|ts)$/.test(name) && !/words\/(more\/|schedule\/)?(vi|en)\.ts$/.test(name))
+    .filter((name) => /\.(svelte|ts)$/.test(name) && !/words\/(fleet\/|live\/|more\/|schedule\/)?(vi|en)\.ts$/.test(name))
     .map((name) => readFileSync(new URL(name, folder), 'utf8'))
     .join('\n');
   const said = (object: string, key: string) => new RegExp(`\\b${object}\\.${key}\\b`).test(source);
-  const all = [['words', vi], ['more', moreVi], ['say', scheduleVi]] as const;
+  const all = [['words', vi], ['more', moreVi], ['say', scheduleVi], ['fleet', fleetVi], ['air', liveVi]] as const;
   const unsaid = all.flatMap(([object, dictionary]) => Object.keys(dictionary).filter((key) => !said(object, key)));
   expect(unsaid).toEqual([]);
 });
