@@ -12,7 +12,7 @@ const launchOptions = {
 };
 const laptop = { ...devices['Desktop Chrome'], viewport: { width: 1366, height: 768 }, launchOptions };
 const phone = { ...devices['Pixel 7'], viewport: { width: 390, height: 844 }, launchOptions };
-const once = /(first-start|connection|reach|people|account|receivers|record|inbox|schedule|sso|playlists|emergency|hours)\.spec\.ts/;
+const once = /(first-start|connection|offline|reach|people|account|receivers|record|inbox|schedule|sso|playlists|emergency|hours)\.spec\.ts/;
 
 export default defineConfig({
   testDir: 'e2e',

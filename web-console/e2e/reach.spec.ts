@@ -3,6 +3,9 @@ import { expect, test } from '@playwright/test';
 import { approved, everyReceiver, fits, onAirBar, section, signIn, titled, vi } from './console';
 import { env } from './env';
 
+// What the worker fetches ahead would not be counted in what the first visit costs.
+test.use({ serviceWorkers: 'block' });
+
 /** WCAG 2.2's reflow: 320 pixels wide; and a laptop at 200 %, which has half the pixels. */
 const screens = [
   { what: 'at 320 pixels', width: 320, height: 568 },
