@@ -6,7 +6,7 @@ import { env } from './e2e/env';
 
 const laptop = { ...devices['Desktop Chrome'], viewport: { width: 1366, height: 768 }, launchOptions };
 const phone = { ...devices['Pixel 7'], viewport: { width: 390, height: 844 }, launchOptions };
-const once = /(first-start|connection|map|reach|areas|people|account|receivers|record|inbox|schedule|sso|playlists|emergency|hours|live)\.spec\.ts/;
+const once = /(first-start|connection|map|offline|reach|areas|people|account|receivers|record|inbox|schedule|sso|playlists|emergency|hours|live)\.spec\.ts/;
 const latency = /latency\.spec\.ts/;
 
 export default defineConfig({

@@ -6,7 +6,7 @@ export default {
   kit: {
     // One page for every address: the server embeds `build/` and answers unknown paths with index.html.
     adapter: adapter({ fallback: 'index.html', precompress: true }),
-    typescript: { config: (config) => ({ ...config, include: [...config.include, '../e2e/**/*.ts', '../*.config.ts'] }) },
+    typescript: { config: (config) => ({ ...config, include: [...config.include, '../e2e/**/*.ts', '../*.ts'] }) },
     csp: {
       mode: 'hash',
       directives: {

@@ -1,12 +1,13 @@
 import { sveltekit } from '@sveltejs/kit/vite';
 import { defineConfig } from 'vitest/config';
-import { outlinesPlugin } from './outlines';
+import { fonts } from './fonts.ts';
+import { outlinesPlugin } from './outlines.ts';
 
 // `npm run dev` talks to a running `loa serve`; LOA_SERVER says where it is when not on the default port.
 const server = process.env.LOA_SERVER ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
-  plugins: [sveltekit(), outlinesPlugin()],
+  plugins: [fonts(), sveltekit(), outlinesPlugin()],
   server: { proxy: { '/api': { target: server, ws: true }, '/healthz': server } },
   // The thread that hears the microphone is a module of its own.
   worker: { format: 'es' },

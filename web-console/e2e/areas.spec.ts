@@ -1,5 +1,6 @@
 // Communes are renamed, merged and split, and found by what they were called.
 import { expect, test } from '@playwright/test';
+import { vi as fleet } from '../src/lib/words/fleet/vi';
 import { fits, looks, titled, vi } from './console';
 import { env } from './env';
 import { Api, bothSizes, goIn, menu, more } from './office';
@@ -20,30 +21,30 @@ test('two communes become one, a village moves, and the old name and code are st
   const renamed = `${one} mới`;
   await row(one).getByRole('button', { name: more.changeNamed(one) }).click();
   const form = page.getByRole('form', { name: more.changeNamed(one) });
-  await form.getByLabel(more.areaName, { exact: true }).fill(renamed);
-  await form.getByLabel(more.areaCode).fill(code);
+  await form.getByLabel(fleet.areaName, { exact: true }).fill(renamed);
+  await form.getByLabel(fleet.areaCode).fill(code);
   await form.getByRole('button', { name: more.save }).click();
-  await expect(page.getByRole('status').filter({ hasText: more.areaKept(renamed) })).toBeVisible();
+  await expect(page.getByRole('status').filter({ hasText: fleet.areaKept(renamed) })).toBeVisible();
   await expect(row(renamed)).toContainText(one);
 
-  for (const name of [renamed, two]) await row(name).getByRole('checkbox', { name: more.areaPick(name) }).check();
-  await page.getByRole('button', { name: more.areaMergeNow(2) }).click();
-  const merge = page.getByRole('form', { name: more.areaMerge });
-  await merge.getByLabel(more.areaName, { exact: true }).fill(whole);
-  await merge.getByLabel(more.areaKind).selectOption('ward');
+  for (const name of [renamed, two]) await row(name).getByRole('checkbox', { name: fleet.areaPick(name) }).check();
+  await page.getByRole('button', { name: fleet.areaMergeNow(2) }).click();
+  const merge = page.getByRole('form', { name: fleet.areaMerge });
+  await merge.getByLabel(fleet.areaName, { exact: true }).fill(whole);
+  await merge.getByLabel(fleet.areaKind).selectOption('ward');
   await bothSizes(page, async (size) => {
     await looks(page, 'areas', size);
     await fits(page, `areas on a ${size}`);
   });
-  await merge.getByRole('button', { name: more.areaMergeNow(2) }).click();
+  await merge.getByRole('button', { name: fleet.areaMergeNow(2) }).click();
   await expect(row(whole)).toBeVisible();
-  await expect(row(renamed)).toContainText(more.areaKinds.former ?? '');
+  await expect(row(renamed)).toContainText(fleet.areaKinds.former ?? '');
 
   await row(village).getByRole('button', { name: more.changeNamed(village) }).click();
   const move = page.getByRole('form', { name: more.changeNamed(village) });
-  await move.getByLabel(more.areaParent).selectOption({ label: `${'\u2003'.repeat(2)}${two}` });
+  await move.getByLabel(fleet.areaParent).selectOption({ label: `${'\u2003'.repeat(2)}${two}` });
   await move.getByRole('button', { name: more.save }).click();
-  await expect(page.getByRole('status').filter({ hasText: more.areaKept(village) })).toBeVisible();
+  await expect(page.getByRole('status').filter({ hasText: fleet.areaKept(village) })).toBeVisible();
   await page.getByLabel(more.find).fill(one.replace('Đông Hồ', 'dong ho'));
   await expect(row(renamed)).toBeVisible();
   await expect(row(two)).toHaveCount(0);

@@ -3,7 +3,7 @@ import type { Area } from '../api/client';
 import { below } from './below';
 import { lookOf } from './fared';
 
-const area = (id: string, name: string, parent_id?: string): Area => ({ id, name, kind: 'area', path: [], parent_id });
+const area = (id: string, name: string, parent_id?: string): Area => ({ id, name, kind: 'area', path: [], parent_id, former: [] });
 
 it('a bulletin is sent to areas right below its own, in the order of their names', () => {
   const all = [area('t', 'Tỉnh A'), area('10', 'Xã 10', 't'), area('2', 'Xã 2', 't'), area('v', 'Thôn 1', '2')];

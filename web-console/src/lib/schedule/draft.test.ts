@@ -31,7 +31,7 @@ describe('a draft', () => {
   it('of one occurrence has no rule', () => expect(alone(schedule, '2026-02-19T07:00:00')).toMatchObject({ start: '2026-02-19T07:00:00', except: [] }));
 });
 
-const area = (id: string, ...above: string[]): Area => ({ id, name: id, kind: 'village', path: [...above, id] });
+const area = (id: string, ...above: string[]): Area => ({ id, name: id, kind: 'village', path: [...above, id], former: [] });
 const receiver = (id: string, area_id: string, other: Partial<Receiver> = {}) => ({ id, name: id, area_id, online: true, volume: 1, warnings: [], rotating: false, ...other }) as Receiver;
 const areas = new Map([area('x'), area('y', 'x'), area('z', 'x'), area('w')].map((one) => [one.id, one]));
 const receivers = new Map([receiver('1', 'y', { revoked_at: '2026-01-01T00:00:00Z' }), receiver('2', 'y'), receiver('3', 'y'), receiver('4', 'z'), receiver('5', 'w')].map((one) => [one.id, one]));

@@ -2,6 +2,27 @@
 import type { Fleet } from './vi';
 
 export const en: Fleet = {
+  areasIntro: 'Provinces, communes, wards, villages. Under another name or code an area is still found by the one that it had. To merge: choose areas and give the new name. To split: add the new commune, then move villages to it.',
+  areaAdd: 'Add an area',
+  areaAddBelow: (name) => `Add an area in ${name}`,
+  areaPick: (name) => `Choose for merging: ${name}`,
+  areaMerge: 'Merge areas',
+  areaMergeNow: (count) => `Merge ${count} areas`,
+  areaMergeHelp: 'These will lie in the new area, with their people, schedules, hours and history as they are:',
+  areaName: 'Name',
+  areaNameHint: 'The old name and code are kept.',
+  areaKind: 'Kind',
+  areaKinds: { province: 'province, city', region: 'group of communes', commune: 'commune', ward: 'ward', special_zone: 'special zone', village: 'village', hamlet: 'hamlet', quarter: 'quarter', group: 'group', former: 'former area' },
+  areaCode: 'Official code',
+  areaParent: 'Lies in',
+  areaNowhere: 'In no other area',
+  areaFindHint: 'Name or code, old or new',
+  areaFormer: (name, code, until) => `Formerly ${name}${code === '' ? '' : `, code ${code}`} (until ${until})`,
+  areaKept: (name) => `“${name}” is kept.`,
+  listen: 'Hear what plays',
+  listenStop: 'Stop hearing',
+  listenFailed: 'It cannot be heard: it is over, or the connection is lost.',
+
   show: 'Show as',
   list: 'List',
   map: 'Map',

@@ -4,6 +4,27 @@
 type Same<T> = { [K in keyof T]: T[K] extends (...of: infer A) => string ? (...of: A) => string : T[K] extends string ? string : Same<T[K]> };
 
 export const vi = {
+  areasIntro: 'Tỉnh, xã, phường, thôn, tổ dân phố. Khi đổi tên hay đổi mã, tên và mã cũ vẫn được giữ và vẫn tìm thấy. Sáp nhập: chọn các địa bàn rồi đặt tên mới. Chia tách: thêm xã mới rồi chuyển các thôn sang xã ấy.',
+  areaAdd: 'Thêm địa bàn',
+  areaAddBelow: (name: string) => `Thêm địa bàn trong ${name}`,
+  areaPick: (name: string) => `Chọn để sáp nhập: ${name}`,
+  areaMerge: 'Sáp nhập địa bàn',
+  areaMergeNow: (count: number) => `Sáp nhập ${count} địa bàn`,
+  areaMergeHelp: 'Các địa bàn này sẽ nằm trong địa bàn mới, giữ nguyên người dùng, lịch phát, giờ phát và lịch sử:',
+  areaName: 'Tên',
+  areaNameHint: 'Tên và mã cũ được giữ lại.',
+  areaKind: 'Loại',
+  areaKinds: { province: 'tỉnh, thành phố', region: 'cụm xã', commune: 'xã', ward: 'phường', special_zone: 'đặc khu', village: 'thôn', hamlet: 'xóm, ấp', quarter: 'tổ dân phố', group: 'nhóm', former: 'địa bàn cũ' } as Record<string, string | undefined>,
+  areaCode: 'Mã hành chính',
+  areaParent: 'Thuộc',
+  areaNowhere: 'Không thuộc địa bàn nào',
+  areaFindHint: 'Tên hoặc mã, cũ hay mới',
+  areaFormer: (name: string, code: string, until: string) => `Trước đây: ${name}${code === '' ? '' : `, mã ${code}`} (đến ${until})`,
+  areaKept: (name: string) => `Đã lưu “${name}”.`,
+  listen: 'Nghe buổi đang phát',
+  listenStop: 'Thôi nghe',
+  listenFailed: 'Không nghe được: buổi phát đã hết hoặc mất kết nối.',
+
   show: 'Cách xem',
   list: 'Danh sách',
   map: 'Bản đồ',
