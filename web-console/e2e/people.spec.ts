@@ -40,7 +40,7 @@ test('somebody is invited to one commune, comes in by the link, and is offered t
   await their.getByLabel(more.newPassword).fill(password);
   await their.getByRole('button', { name: more.setPassword }).click();
 
-  await expect(their.getByRole('navigation', { name: vi.menu }).getByRole('link')).toHaveText([vi.menuHome, vi.menuLive, vi.menuSchedule, vi.menuLibrary, vi.menuHours, vi.menuAccount]);
+  await expect(their.getByRole('navigation', { name: vi.menu }).getByRole('link')).toHaveText([vi.menuHome, vi.menuLive, vi.menuSchedule, vi.menuInbox, vi.menuLibrary, vi.menuPlaylists, vi.menuHours, vi.menuReceivers, vi.menuAccount]);
   const receivers = section(their, vi.receivers);
   await expect(receivers.locator('tbody tr')).toHaveCount(1);
   await expect(receivers).toContainText('Đình làng Đông');
@@ -129,7 +129,7 @@ test('who lost their password gets a link, and the old password is none any more
   await expect(their.getByRole('heading', { name: more.linkResetTitle })).toBeVisible();
   await their.getByLabel(more.newPassword).fill('cầu vồng bảy sắc sau mưa rào');
   await their.getByRole('button', { name: more.setPassword }).click();
-  await expect(their.getByRole('navigation', { name: vi.menu }).getByRole('link')).toHaveText([vi.menuHome, vi.menuSchedule, vi.menuLibrary, vi.menuHours, vi.menuReceivers, vi.menuAccount]);
+  await expect(their.getByRole('navigation', { name: vi.menu }).getByRole('link')).toHaveText([vi.menuHome, vi.menuSchedule, vi.menuLibrary, vi.menuPlaylists, vi.menuHours, vi.menuReceivers, vi.menuAccount]);
   await expect(section(their, vi.composeTitle), 'a technician broadcasts nothing').toHaveCount(0);
   await their.getByRole('button', { name: vi.signOut }).click();
   await knock(their, who);

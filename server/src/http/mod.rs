@@ -4,6 +4,7 @@
 
 mod account;
 mod accounts;
+mod answers;
 mod app;
 mod approval;
 mod areas;
@@ -92,7 +93,7 @@ const CONSOLE_COMPRESSION: CompressionLevel = CompressionLevel::Precise(9);
 pub fn document() -> String {
     let (_, mut api) = api().split_for_parts();
     bearer::mark(&mut api);
-    error::everywhere(&mut api);
+    answers::everywhere(&mut api);
     api.to_pretty_json().expect("a document is JSON") + "\n"
 }
 

@@ -4,7 +4,7 @@ import type { Kept } from '../api/receivers';
 import { conditionOf, reasons } from './condition';
 import { below, Roster, sought } from './roster';
 
-const area = (id: string, name: string, path: string[]): [string, Area] => [id, { id, name, kind: 'area', path }];
+const area = (id: string, name: string, path: string[]): [string, Area] => [id, { id, name, kind: 'area', path, former: [] }];
 const areas = new Map([area('x', 'Xã Phù Lãng', ['x']), area('d', 'Thôn Đông', ['x', 'd']), area('t', 'Thôn Tây', ['x', 't'])]);
 const receiver = (id: string, more: Partial<Kept> = {}): Receiver => ({ id, name: `Cột ${id}`, area_id: 'd', online: true, volume: 80, warnings: [], rotating: false, last_seen_at: '2026-01-01T00:00:00Z', path: 'udp', ...more });
 const of = (...list: Receiver[]) => new Map(list.map((one) => [one.id, one]));
