@@ -78,7 +78,7 @@ export const en: Words = {
   connectionLost: (time) => `The connection to the server is lost. What you see is from ${time}. Reconnecting…`,
   connectionLostNever: 'No connection to the server yet. Retrying…',
   serverUnreachable: 'The server cannot be reached',
-  serverUnreachableHelp: 'Check this computer’s network, then try again. If the server runs, what is on the air goes on.',
+  serverUnreachableHelp: 'Nothing has been sent from here, and nothing will be sent later. Check this computer’s network, then try again. If the server runs, what is on the air goes on.',
   pageMissing: 'There is no such page',
   goHome: 'Go to the main page',
 

@@ -77,7 +77,7 @@ export const vi = {
   connectionLost: (time: string) => `Mất kết nối với máy chủ. Những gì đang hiện là lúc ${time}. Đang tự kết nối lại…`,
   connectionLostNever: 'Chưa kết nối được với máy chủ. Đang tự thử lại…',
   serverUnreachable: 'Không tới được máy chủ',
-  serverUnreachableHelp: 'Kiểm tra mạng của máy này, rồi thử lại. Nếu máy chủ vẫn chạy thì các buổi đang phát không bị ảnh hưởng.',
+  serverUnreachableHelp: 'Từ đây chưa gửi gì đi, và không có gì được gửi sau. Kiểm tra mạng của máy này, rồi thử lại. Nếu máy chủ vẫn chạy thì các buổi đang phát không bị ảnh hưởng.',
   pageMissing: 'Không có trang này',
   goHome: 'Về trang chính',
 
