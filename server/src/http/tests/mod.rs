@@ -78,6 +78,16 @@ struct Client {
     language: &'static str,
 }
 
+/// The password's hash, as soon as those have theirs whom another test lets flood this process.
+async fn hashed() -> String {
+    loop {
+        if let Ok(hash) = password::hash(PASSWORD.into()).await {
+            return hash;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 impl Server {
     fn start() -> Self {
         Self::with(|_| {})
@@ -189,7 +199,7 @@ impl Server {
             username: username.into(),
             display_name: username.into(),
             grants: grants.to_vec(),
-            password: self.runtime.block_on(password::hash(PASSWORD.into())).unwrap(),
+            password: self.runtime.block_on(hashed()),
         };
         self.runtime
             .block_on(self.store.add_user(&actor, clock::now(), new))

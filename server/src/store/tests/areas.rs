@@ -35,7 +35,7 @@ pub(super) async fn communes_are_renamed_merged_and_split(url: &str) {
         code: Some("09001".into()),
         until: later(1),
     };
-    assert_eq!(renamed.former, [former.clone()]);
+    assert_eq!(renamed.former[..], *std::slice::from_ref(&former));
     let taken = AreaChange {
         code: Some("09002".into()),
         ..AreaChange::default()
