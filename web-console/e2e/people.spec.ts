@@ -56,7 +56,8 @@ test('somebody is invited to one commune, comes in by the link, and is offered t
   await their.getByLabel(vi.title).fill(title);
   await their.getByLabel(vi.bulletinArea).selectOption({ label: 'Xã Tân An' });
   await their.getByRole('button', { name: vi.upload, exact: true }).click();
-  await expect(bulletin(their, title)).toContainText(vi.waitsForApproval, { timeout: 60_000 });
+  await bulletin(their, title).getByRole('button', { name: vi.submitNamed(title) }).click({ timeout: 60_000 });
+  await expect(bulletin(their, title)).toContainText(vi.waitsForApproval);
   await expect(their.getByRole('button', { name: vi.approveNamed(title) })).toHaveCount(0);
   await bothSizes(their, (size) => looks(their, 'one-commune', size));
 
