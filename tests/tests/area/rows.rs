@@ -143,8 +143,11 @@ fn claim(become_: Value) -> Result<Ask> {
 pub(crate) fn area_shown(w: &World, who: &Caller, it: &Value) -> bool {
     match w.known(&it["id"]) {
         Some(at) => who.is_near(at),
-        // One that was added meanwhile, with nobody below.
-        None => who.may("see", w.at(&it["parent_id"])),
+        // One that was added meanwhile, with nobody below: it is where the first of those above it is that was there before.
+        None => {
+            let above = it["path"].as_array().into_iter().flatten().rev();
+            who.may("see", above.filter_map(|id| w.known(id)).next().unwrap_or(Everywhere))
+        }
     }
 }
 

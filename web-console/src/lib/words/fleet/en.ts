@@ -28,6 +28,7 @@ export const en: Fleet = {
   map: 'Map',
   filters: { all: 'All', playing: 'Playing', online: 'Online', ill: 'Needs a look', offline: 'Offline', unknown: 'Unknown', revoked: 'Revoked' },
   letters: { playing: 'P', online: 'C', ill: '!', offline: 'D', unknown: '?', revoked: '×' },
+  inArea: 'Only in this area',
   everyArea: 'All areas',
   found: (n, all) => `${n} of ${all} receivers`,
 

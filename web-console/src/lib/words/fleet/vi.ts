@@ -31,6 +31,7 @@ export const vi = {
   filters: { all: 'Tất cả', playing: 'Đang phát', online: 'Đang kết nối', ill: 'Cần xem lại', offline: 'Mất kết nối', unknown: 'Chưa rõ', revoked: 'Đã thu hồi' },
   /** On the map: one sign for each state. */
   letters: { playing: 'P', online: 'K', ill: '!', offline: 'M', unknown: '?', revoked: '×' },
+  inArea: 'Chỉ xem địa bàn',
   everyArea: 'Mọi địa bàn',
   found: (n: number, all: number) => `${n} trên ${all} cụm loa`,
 
