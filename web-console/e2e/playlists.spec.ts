@@ -13,9 +13,9 @@ async function drag(page: Page, form: Locator, from: string, to: string) {
     const box = (await row.boundingBox())!;
     return [box.x + box.width / 2, box.y + box.height / 2] as const;
   };
-  await form.locator(`li[data-part="${from}"] .handle`).hover();
+  await form.locator(`li[data-part="${from}"] .handle`).first().hover();
   await page.mouse.down();
-  await page.mouse.move(...(await middle(form.locator(`li[data-part="${to}"]`))), { steps: 5 });
+  await page.mouse.move(...(await middle(form.locator(`li[data-part="${to}"]`).first())), { steps: 5 });
   await page.mouse.up();
 }
 
