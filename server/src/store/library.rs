@@ -181,7 +181,8 @@ impl Store {
 pub(super) async fn uses(tx: &mut Transaction, id: BulletinId) -> Result<Vec<Use>, Error> {
     let rows = sqlx::query(
         "SELECT id, starts FROM broadcasts WHERE (bulletin_id = $1 OR id IN (SELECT broadcast_id FROM fallbacks \
-         WHERE bulletin_id = $1)) AND state IN ('scheduled', 'on_air') ORDER BY starts, id",
+         WHERE bulletin_id = $1)) AND (state IN ('scheduled', 'on_air') OR id IN (SELECT broadcast_id FROM repeats \
+         WHERE next IS NOT NULL)) ORDER BY starts, id",
     )
     .bind(id.to_string())
     .fetch_all(&mut **tx)

@@ -16,6 +16,8 @@ use super::{Actor, BroadcastState, BulletinState, Change, Entry, Error, More, St
 use crate::schedule::forecast::Item;
 
 const MINUTE: u64 = 60_000_000;
+/// What could not be made is tried again after this, in microseconds.
+const AGAIN: u64 = 5_000_000;
 /// The longest time from the first beginning on in which it is said again, in microseconds: a day. Who still needs it then says so anew.
 pub const LONGEST: u64 = 24 * 60 * MINUTE;
 
@@ -136,10 +138,16 @@ impl Store {
     pub async fn make_repeats(&self, now: UnixMicros, begins: UnixMicros, until: UnixMicros) -> Result<Made, Error> {
         let mut made = Made::default();
         for it in self.repeats().await? {
-            let next = match it.next.is_some_and(|next| next < until) {
-                true => self.repeat(now, begins, until, &it, &mut made.accepted).await?,
-                false => it.next,
+            let due = it.next.is_some_and(|next| next < until);
+            let next = match due {
+                true => self.repeat(now, begins, until, &it, &mut made.accepted).await,
+                false => Ok(it.next),
             };
+            // One that cannot be made holds up no other, and those that were made are told; it is tried again.
+            let next = next.unwrap_or_else(|error| {
+                tracing::error!(%error, broadcast = %it.first, "what is to be said again could not be made");
+                Some(UnixMicros(until.0 + AGAIN))
+            });
             made.next = [made.next, next].into_iter().flatten().min();
         }
         Ok(made)

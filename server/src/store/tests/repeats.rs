@@ -162,5 +162,18 @@ pub(super) async fn what_is_said_again_is_judged_missed_and_ends(url: &str) {
     let fared = family(&world, other.id).await;
     assert_eq!(fared[1], (61, BroadcastState::Failed, Some("not_approved".to_owned())));
     assert_eq!(make(&world, 300).await, Made::default());
+
+    // Between two of them nobody takes the bulletin away; once it was stopped, they may.
+    let bulletin = warning(&world, "Bão", Class::Emergency).await;
+    let it = accept(&world, bulletin, 5, 3600).await.unwrap();
+    store
+        .record(Fact::Broadcast(it.id, State::Done, later(20)))
+        .await
+        .unwrap();
+    let kept = store.delete_bulletin(&actor(), later(30), bulletin).await.unwrap();
+    assert_eq!(kept, Err(vec![Use::Broadcast(it.id, it.start)]));
+    store.stop(&actor(), later(40), it.id).await.unwrap();
+    let gone = store.delete_bulletin(&actor(), later(50), bulletin).await.unwrap();
+    assert_eq!(gone, Ok(()));
     store.close().await;
 }
